@@ -1,0 +1,1 @@
+//! BLIP in Rust: captions, answers, matching and search from Hugging Face or original checkpoints

@@ -1,0 +1,1 @@
+//! BLIP's causal, image-grounded text decoder, on Burn

@@ -1,0 +1,1 @@
+//! Layers that BLIP's three networks share, on Burn

@@ -1,0 +1,1 @@
+//! Goldens, closeness checks and fakes for the tests of the BLIP crates

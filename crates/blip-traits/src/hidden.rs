@@ -1,0 +1,73 @@
+//! What an encoder gives and a decoder attends.
+
+use burn::tensor::Tensor;
+
+use crate::{AttentionMask, ModelError};
+
+/// A batch of sequences of vectors, and which of them are real.
+///
+/// Image tokens when captioning, the grounded question when answering: whoever attends them does not know which.
+#[derive(Clone, Debug)]
+pub struct HiddenStates {
+    states: Tensor<3>,
+    mask: Option<AttentionMask>,
+}
+
+impl HiddenStates {
+    /// States of which every one is real.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[batch, tokens, hidden_size]`
+    pub fn new(states: Tensor<3>) -> Self {
+        Self { states, mask: None }
+    }
+
+    /// States with padding.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[batch, tokens, hidden_size]`
+    /// - mask: `[batch, tokens]`
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Shape`] if the mask's shape is not that of the states' first two axes.
+    pub fn with_mask(states: Tensor<3>, mask: AttentionMask) -> Result<Self, ModelError> {
+        let [batch, tokens, _] = states.dims();
+        if mask.shape() != [batch, tokens] {
+            return Err(ModelError::shape(
+                "attention_mask",
+                format!("[{batch}, {tokens}]"),
+                &mask.shape(),
+            ));
+        }
+        let mask = (!mask.is_full()).then_some(mask);
+        Ok(Self { states, mask })
+    }
+
+    /// `[batch, tokens, hidden_size]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.states.dims()
+    }
+
+    /// The states, `[batch, tokens, hidden_size]`.
+    pub fn states(&self) -> &Tensor<3> {
+        &self.states
+    }
+
+    /// Which tokens are real, or `None` if all are.
+    pub fn mask(&self) -> Option<&AttentionMask> {
+        self.mask.as_ref()
+    }
+
+    /// The same states with nothing masked.
+    ///
+    /// What both references do for a generated answer: the decoder attends the question's padding too.
+    pub fn unmasked(self) -> Self {
+        Self {
+            states: self.states,
+            mask: None,
+        }
+    }
+}

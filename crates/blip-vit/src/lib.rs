@@ -1,0 +1,1 @@
+//! BLIP's ViT image encoder, on Burn
