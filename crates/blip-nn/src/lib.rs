@@ -1,1 +1,41 @@
-//! Layers that BLIP's three networks share, on Burn
+//! The layers that BLIP's three networks share, on Burn.
+//!
+//! For whoever builds or changes one of the networks; users of a whole BLIP want `blip-core`.
+//!
+//! ```text
+//!             ┌─ ViT block ──── LayerNorm ─ qkv Linear ─ attend ─ Linear ─ + ─ LayerNorm ─ Mlp ─ +      (pre-norm)
+//! Linear, ────┤
+//! LayerNorm   └─ BERT layer ─── qkv Linear ─ attend (KvCache) ─ Linear ─ + ─ LayerNorm
+//!                               query Linear ─ attend (CrossKeyValue) ─ Linear ─ + ─ LayerNorm          (post-norm)
+//!                               Mlp ─ + ─ LayerNorm
+//! ```
+//!
+//! Weights are stored as they are multiplied: every [`Linear`] is contiguous `[in, out]`, queries, keys and values
+//! are one matrix, and what a request grows ([`KvCache`], [`CrossKeyValue`]) is the caller's.
+//!
+//! # Example
+//!
+//! ```
+//! use blip_nn::{Bert, BertConfig};
+//! use burn::tensor::{Int, Tensor};
+//!
+//! let device = burn::tensor::Device::flex();
+//! let bert = Bert::new(&BertConfig::tiny(), &device);
+//! let input_ids = Tensor::<2, Int>::from_ints([[5, 6, 7]], &device);
+//! let hidden = bert.forward(input_ids, None, None);
+//! assert_eq!(hidden.dims(), [1, 3, 32]);
+//! ```
+
+mod attention;
+mod bert;
+mod cache;
+mod linear;
+mod mlp;
+mod norm;
+
+pub use attention::{attend, hide_mask, merge_heads, split_heads};
+pub use bert::{BERT_KEYS, Bert, BertConfig, BertEmbeddings, BertLayer, CrossAttention, SelfAttention};
+pub use cache::{CrossKeyValue, KvCache};
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use norm::LayerNorm;

@@ -1,0 +1,282 @@
+//! The decoder as a whole.
+
+use blip_nn::{BERT_KEYS, Bert, BertConfig, KvCache};
+use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::{DecoderCache, DecoderError, LmHead};
+
+/// Where the parameters stand in published checkpoints under `text_decoder`, beside [`BERT_KEYS`] under
+/// `text_decoder.bert`.
+pub const DECODER_KEYS: &[(&str, &str)] = &[
+    ("head.dense", "cls.predictions.transform.dense"),
+    ("head.norm", "cls.predictions.transform.LayerNorm"),
+    ("head.decoder", "cls.predictions.decoder"),
+];
+
+/// Tied tensors that a checkpoint may leave out: `(absent, read instead)`, both under `text_decoder`.
+pub const DECODER_FALLBACKS: &[(&str, &str)] = &[
+    (
+        "cls.predictions.decoder.weight",
+        "bert.embeddings.word_embeddings.weight",
+    ),
+    ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+];
+
+/// BLIP's causal, image-grounded text decoder.
+#[doc(alias = "BertLMHeadModel")]
+#[doc(alias = "BlipTextLMHeadModel")]
+#[derive(Module, Debug)]
+pub struct TextDecoder {
+    bert: Bert,
+    head: LmHead,
+    vocab_size: usize,
+    context_size: usize,
+    max_positions: usize,
+}
+
+impl TextDecoder {
+    /// A decoder with fresh weights, which stay unallocated until they are read or replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`DecoderError`] if the configuration describes no decoder.
+    pub fn new(config: &BertConfig, device: &Device) -> Result<Self, DecoderError> {
+        let sizes = [
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", config.hidden_size),
+            ("encoder_hidden_size", config.encoder_hidden_size),
+            ("intermediate_size", config.intermediate_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", config.num_attention_heads),
+            ("max_position_embeddings", config.max_position_embeddings),
+        ];
+        if let Some(&(name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(DecoderError::Zero { name });
+        }
+        if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
+            return Err(DecoderError::Heads {
+                hidden_size: config.hidden_size,
+                heads: config.num_attention_heads,
+            });
+        }
+        Ok(Self {
+            bert: Bert::new(config, device),
+            head: LmHead::new(config, device),
+            vocab_size: config.vocab_size,
+            context_size: config.encoder_hidden_size,
+            max_positions: config.max_position_embeddings,
+        })
+    }
+
+    /// Where the parameters stand in published checkpoints: pairs of `(here, there)` for [`DECODER_KEYS`] and, under
+    /// `bert`, [`BERT_KEYS`].
+    pub fn key_tables() -> [(&'static str, &'static [(&'static str, &'static str)]); 2] {
+        [("", DECODER_KEYS), ("bert", BERT_KEYS)]
+    }
+
+    /// Writes tokens to every row, on the device.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids: `[rows, tokens]`
+    /// - output: `[rows, tokens, vocab_size]`
+    fn forward(&self, input_ids: Tensor<2, Int>, state: &mut DecoderCache) -> Tensor<3> {
+        let hidden = self
+            .bert
+            .forward_causal(input_ids, &state.context, &mut state.written);
+        self.head.forward(hidden)
+    }
+
+    /// Everything that could go wrong in a step, before it starts.
+    fn check(&self, input_ids: &TokenBatch, state: &DecoderCache) -> Result<(), ModelError> {
+        let [rows, tokens] = input_ids.shape();
+        if rows != state.rows() || tokens == 0 {
+            let expected = format!("[{}, at least 1]", state.rows());
+            return Err(ModelError::shape("input_ids", expected, &[rows, tokens]));
+        }
+        let length = state.length() + tokens;
+        if length > self.max_positions {
+            return Err(ModelError::TooLong {
+                name: "input_ids",
+                length,
+                limit: self.max_positions,
+            });
+        }
+        match input_ids
+            .input_ids()
+            .iter()
+            .find(|&&id| id as usize >= self.vocab_size)
+        {
+            Some(&id) => Err(ModelError::Token {
+                id,
+                vocab_size: self.vocab_size,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl blip_traits::TextDecoder for TextDecoder {
+    type State = DecoderCache;
+
+    fn start(&self, context: &HiddenStates) -> Result<DecoderCache, ModelError> {
+        let shape = context.shape();
+        if shape[2] != self.context_size || shape.contains(&0) {
+            let expected = format!("[groups, tokens, {}]", self.context_size);
+            return Err(ModelError::shape("context", expected, &shape));
+        }
+        Ok(DecoderCache {
+            context: self.bert.project(context),
+            written: vec![KvCache::new(); self.bert.num_hidden_layers()],
+            rows: shape[0],
+            groups: shape[0],
+            device: self.bert.device(),
+        })
+    }
+
+    fn step(&self, input_ids: &TokenBatch, state: &mut DecoderCache) -> Result<Logits, ModelError> {
+        self.check(input_ids, state)?;
+        let [rows, tokens] = input_ids.shape();
+        let ids: Vec<i32> = input_ids.input_ids().iter().map(|&id| id as i32).collect();
+        let ids = Tensor::from_data(TensorData::new(ids, [rows, tokens]), &state.device);
+        let logits = self.forward(ids, state);
+        // The one device read of a step.
+        let logits = logits
+            .try_into_vec_as()
+            .map_err(|error| ModelError::Device(error.to_string()))?;
+        Logits::new(logits, [rows, tokens, self.vocab_size])
+    }
+
+    fn context_size(&self) -> usize {
+        self.context_size
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use blip_traits::{AttentionMask, TextDecoder as _};
+    use burn::tensor::Distribution;
+
+    fn tiny() -> (TextDecoder, Device) {
+        let device = Device::flex();
+        (TextDecoder::new(&BertConfig::tiny(), &device).unwrap(), device)
+    }
+
+    fn pictures(count: usize, device: &Device) -> HiddenStates {
+        HiddenStates::new(Tensor::random(
+            [count, 5, 32],
+            Distribution::Normal(0.0, 1.0),
+            device,
+        ))
+    }
+
+    fn picture(all: &HiddenStates, index: usize) -> HiddenStates {
+        HiddenStates::new(all.states().clone().narrow(0, index, 1))
+    }
+
+    #[track_caller]
+    fn close(got: &[f32], want: &[f32]) {
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() < 1e-5, "{got} is not {want}");
+        }
+    }
+
+    #[test]
+    fn token_by_token_is_the_whole_text_at_once() {
+        let (decoder, device) = tiny();
+        let context = pictures(1, &device);
+        let text = [7, 3, 9, 11, 4, 60];
+        let whole = {
+            let mut state = decoder.start(&context).unwrap();
+            decoder
+                .step(&TokenBatch::from_rows(&[text], 0), &mut state)
+                .unwrap()
+        };
+        let mut state = decoder.start(&context).unwrap();
+        let prompt = decoder
+            .step(&TokenBatch::from_rows(&[&text[..2]], 0), &mut state)
+            .unwrap();
+        close(prompt.last(0), whole.at(0, 1));
+        for (position, &id) in text.iter().enumerate().skip(2) {
+            let step = decoder.step(&TokenBatch::column(&[id]), &mut state).unwrap();
+            close(step.last(0), whole.at(0, position));
+        }
+        assert_eq!(state.length(), text.len());
+    }
+
+    #[test]
+    fn beams_share_a_picture_and_follow_their_own_words() {
+        let (decoder, device) = tiny();
+        let context = pictures(2, &device);
+        let mut state = decoder.start(&context).unwrap();
+        decoder
+            .step(&TokenBatch::from_rows(&[[1], [1]], 0), &mut state)
+            .unwrap();
+        state.fan_out(2);
+        decoder
+            .step(&TokenBatch::column(&[2, 3, 4, 5]), &mut state)
+            .unwrap();
+        state.reorder(&[1, 1, 3, 2]);
+        let beams = decoder
+            .step(&TokenBatch::column(&[6, 7, 8, 9]), &mut state)
+            .unwrap();
+
+        let texts = [(0, [1, 3, 6]), (0, [1, 3, 7]), (1, [1, 5, 8]), (1, [1, 4, 9])];
+        for (row, (index, text)) in texts.into_iter().enumerate() {
+            let mut state = decoder.start(&picture(&context, index)).unwrap();
+            let alone = decoder
+                .step(&TokenBatch::from_rows(&[text], 0), &mut state)
+                .unwrap();
+            close(beams.last(row), alone.last(0));
+        }
+    }
+
+    #[test]
+    fn masked_context_is_not_attended() {
+        let (decoder, device) = tiny();
+        let context = pictures(1, &device);
+        let short = HiddenStates::new(context.states().clone().narrow(1, 0, 3));
+        let padded =
+            HiddenStates::with_mask(context.states().clone(), AttentionMask::from_lengths(&[3], 5)).unwrap();
+        let run = |context: &HiddenStates| {
+            let mut state = decoder.start(context).unwrap();
+            state.fan_out(2);
+            decoder
+                .step(&TokenBatch::from_rows(&[[1, 2], [3, 4]], 0), &mut state)
+                .unwrap()
+        };
+        close(run(&padded).at(1, 1), run(&short).at(1, 1));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_changes_nothing() {
+        let (decoder, device) = tiny();
+        let mut state = decoder.start(&pictures(1, &device)).unwrap();
+        let mut refused = |batch: TokenBatch| decoder.step(&batch, &mut state).unwrap_err().to_string();
+        assert_eq!(
+            refused(TokenBatch::column(&[64])),
+            "token id 64 is outside the model's vocabulary of 64"
+        );
+        assert_eq!(
+            refused(TokenBatch::column(&[1, 2])),
+            "input_ids: expected [1, at least 1], got [2, 1]"
+        );
+        assert_eq!(
+            refused(TokenBatch::from_rows(&[vec![1; 41]], 0)),
+            "input_ids: 41 tokens do not fit the model's 40 positions"
+        );
+        assert_eq!(state.length(), 0);
+
+        let narrow = HiddenStates::new(Tensor::zeros([1, 5, 16], &device));
+        let error = decoder.start(&narrow).unwrap_err().to_string();
+        assert_eq!(error, "context: expected [groups, tokens, 32], got [1, 5, 16]");
+    }
+}

@@ -1,0 +1,39 @@
+//! From a token's vector to scores over the vocabulary.
+
+use blip_nn::{BertConfig, LayerNorm, Linear};
+use burn::module::Module;
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Tensor};
+
+/// `decoder(LayerNorm(gelu(dense(x))))`.
+///
+/// The last matrix is the word embeddings' transpose in published checkpoints. It is held a second time, as it is
+/// multiplied: a transposed view of the embeddings would be copied at every step.
+#[derive(Module, Debug)]
+pub struct LmHead {
+    dense: Linear,
+    norm: LayerNorm,
+    decoder: Linear,
+}
+
+impl LmHead {
+    pub(crate) fn new(config: &BertConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        Self {
+            dense: Linear::new(width, width, device),
+            norm: LayerNorm::new(width, config.layer_norm_eps, device),
+            decoder: Linear::new(width, config.vocab_size, device),
+        }
+    }
+
+    /// Applies the head.
+    ///
+    /// # Shapes
+    ///
+    /// - hidden: `[rows, tokens, hidden_size]`
+    /// - output: `[rows, tokens, vocab_size]`
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.decoder
+            .forward(self.norm.forward(gelu(self.dense.forward(hidden))))
+    }
+}

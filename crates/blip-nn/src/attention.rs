@@ -1,0 +1,140 @@
+//! Scaled dot-product attention over heads.
+
+use blip_traits::AttentionMask;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Bool, Device, Tensor};
+
+/// `softmax(Q Kᵀ / sqrt(head_dim)) V` for every head.
+///
+/// With `causal`, the last query sees all keys, the one before it one key less, and so on: what a cache of earlier
+/// keys wants.
+///
+/// # Shapes
+///
+/// - query: `[batch, heads, queries, head_dim]`
+/// - key, value: `[batch, heads, keys, head_dim]`
+/// - hide: `[batch, 1, 1, keys]`, true = hidden, from [`hide_mask`]
+/// - output: `[batch, heads, queries, head_dim]`
+pub fn attend(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    hide: Option<&Tensor<4, Bool>>,
+    causal: bool,
+) -> Tensor<4> {
+    let [batch, heads, queries, _] = query.dims();
+    let [_, _, keys, _] = key.dims();
+    let hide = hide.map(|hide| hide.clone().expand([batch, heads, queries, keys]));
+    // A single query sees every key: no mask to apply.
+    let is_causal = causal && queries > 1;
+    let options = AttentionModuleOptions {
+        is_causal,
+        ..Default::default()
+    };
+    attention(query, key, value, hide, None, options)
+}
+
+/// The one place where BLIP's masks (true = attend) become Burn's (true = hide).
+///
+/// # Shapes
+///
+/// - mask: `[batch, tokens]`
+/// - output: `[batch, 1, 1, tokens]`
+pub fn hide_mask(mask: &AttentionMask, device: &Device) -> Tensor<4, Bool> {
+    let [batch, tokens] = mask.shape();
+    let hide: Vec<bool> = mask.as_slice().iter().map(|&attend| !attend).collect();
+    Tensor::<1, Bool>::from_bool(hide.as_slice(), device).reshape([batch, 1, 1, tokens])
+}
+
+/// Heads out of a vector: contiguous blocks of `head_dim`.
+///
+/// # Shapes
+///
+/// - input: `[batch, tokens, heads * head_dim]`
+/// - output: `[batch, heads, tokens, head_dim]`
+pub fn split_heads(input: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, tokens, width] = input.dims();
+    input
+        .reshape([batch, tokens, heads, width / heads])
+        .swap_dims(1, 2)
+}
+
+/// The inverse of [`split_heads`].
+///
+/// # Shapes
+///
+/// - input: `[batch, heads, tokens, head_dim]`
+/// - output: `[batch, tokens, heads * head_dim]`
+pub fn merge_heads(input: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, tokens, head_dim] = input.dims();
+    input.swap_dims(1, 2).reshape([batch, tokens, heads * head_dim])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    /// The formula, one query at a time, in f64.
+    fn naive(
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        head_dim: usize,
+        visible: impl Fn(usize, usize) -> bool,
+    ) -> Vec<f32> {
+        let (queries, keys) = (q.len() / head_dim, k.len() / head_dim);
+        let mut output = vec![0.0; q.len()];
+        for i in 0..queries {
+            let score = |j: usize| -> f64 {
+                let dot: f64 = (0..head_dim)
+                    .map(|d| f64::from(q[i * head_dim + d]) * f64::from(k[j * head_dim + d]))
+                    .sum();
+                (dot / (head_dim as f64).sqrt()).exp()
+            };
+            let total: f64 = (0..keys).filter(|&j| visible(i, j)).map(score).sum();
+            for j in (0..keys).filter(|&j| visible(i, j)) {
+                for d in 0..head_dim {
+                    output[i * head_dim + d] += (score(j) / total) as f32 * v[j * head_dim + d];
+                }
+            }
+        }
+        output
+    }
+
+    fn random(shape: [usize; 4], device: &Device) -> (Tensor<4>, Vec<f32>) {
+        let tensor = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), device);
+        let values = tensor.try_to_vec_as().unwrap();
+        (tensor, values)
+    }
+
+    #[test]
+    fn a_causal_mask_is_aligned_with_the_last_key() {
+        let device = Device::flex();
+        let (query, q) = random([1, 1, 3, 8], &device);
+        let (key, k) = random([1, 1, 5, 8], &device);
+        let (value, v) = random([1, 1, 5, 8], &device);
+        let got: Vec<f32> = attend(query, key, value, None, true).try_to_vec_as().unwrap();
+        let want = naive(&q, &k, &v, 8, |i, j| j <= i + 2);
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-5, "{got} is not {want}");
+        }
+    }
+
+    #[test]
+    fn padding_is_hidden() {
+        let device = Device::flex();
+        let (query, q) = random([1, 1, 2, 8], &device);
+        let (key, k) = random([1, 1, 4, 8], &device);
+        let (value, v) = random([1, 1, 4, 8], &device);
+        let hide = hide_mask(&AttentionMask::from_lengths(&[3], 4), &device);
+        let got: Vec<f32> = attend(query, key, value, Some(&hide), false)
+            .try_to_vec_as()
+            .unwrap();
+        let want = naive(&q, &k, &v, 8, |_, j| j < 3);
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-5, "{got} is not {want}");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The BERT body that reads and writes text, with cross-attention in every layer ("MED" in the original).
+//!
+//! ```text
+//! input_ids [rows, tokens] ─ word + position ─ LayerNorm ─▶ [rows, tokens, hidden_size]
+//!   each layer:  h1 = LayerNorm(h  + dense(attend(q, k, v of h)))            self-attention, causal with a cache
+//!                h2 = LayerNorm(h1 + dense(attend(q of h1, context)))        only where a context is given
+//!                h3 = LayerNorm(h2 + fc2(gelu(fc1(h2))))
+//! ```
+//!
+//! One body serves the text encoder (no context, or a context) and the decoder (cache and causal mask): which it is
+//! is said by the call, as in the original (`mode`, `is_decoder`), and not by the weights.
+//!
+//! Source: salesforce/BLIP@056a169 `models/med.py`; transformers 5.23 `models/blip/modeling_blip_text.py`.
+
+use blip_traits::HiddenStates;
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Bool, Device, Int, Tensor, s};
+
+use crate::{CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, attend, hide_mask, merge_heads, split_heads};
+
+/// Where this body's parameters stand in published checkpoints, for both layouts: `(here, there)`.
+///
+/// `*` is a layer's index; `{a,b}` are tensors that one of ours holds side by side.
+pub const BERT_KEYS: &[(&str, &str)] = &[
+    ("embeddings.norm", "embeddings.LayerNorm"),
+    (
+        "layers.*.attention.qkv",
+        "encoder.layer.*.attention.self.{query,key,value}",
+    ),
+    (
+        "layers.*.attention.dense",
+        "encoder.layer.*.attention.output.dense",
+    ),
+    (
+        "layers.*.attention.norm",
+        "encoder.layer.*.attention.output.LayerNorm",
+    ),
+    (
+        "layers.*.cross_attention.query",
+        "encoder.layer.*.crossattention.self.query",
+    ),
+    (
+        "layers.*.cross_attention.key_value",
+        "encoder.layer.*.crossattention.self.{key,value}",
+    ),
+    (
+        "layers.*.cross_attention.dense",
+        "encoder.layer.*.crossattention.output.dense",
+    ),
+    (
+        "layers.*.cross_attention.norm",
+        "encoder.layer.*.crossattention.output.LayerNorm",
+    ),
+    ("layers.*.mlp.fc1", "encoder.layer.*.intermediate.dense"),
+    ("layers.*.mlp.fc2", "encoder.layer.*.output.dense"),
+    ("layers.*.norm", "encoder.layer.*.output.LayerNorm"),
+];
+
+/// The sizes of a [`Bert`], named as in Hugging Face's `config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BertConfig {
+    /// Number of token ids.
+    pub vocab_size: usize,
+    /// Width of a token's vector.
+    pub hidden_size: usize,
+    /// Width of the context's vectors: the ViT's, or `hidden_size` where answers attend questions.
+    pub encoder_hidden_size: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Number of positions that have an embedding.
+    pub max_position_embeddings: usize,
+    /// Added to the variance in every LayerNorm.
+    pub layer_norm_eps: f64,
+}
+
+impl BertConfig {
+    /// BERT-base as all published BLIP checkpoints have it, over a context of the given width.
+    pub fn base(encoder_hidden_size: usize) -> Self {
+        Self {
+            vocab_size: 30524,
+            hidden_size: 768,
+            encoder_hidden_size,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            max_position_embeddings: 512,
+            layer_norm_eps: 1e-12,
+        }
+    }
+
+    /// Two narrow layers and a vocabulary of 64, for tests and examples.
+    pub fn tiny() -> Self {
+        Self {
+            vocab_size: 64,
+            hidden_size: 32,
+            encoder_hidden_size: 32,
+            intermediate_size: 64,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            max_position_embeddings: 40,
+            layer_norm_eps: 1e-12,
+        }
+    }
+}
+
+/// Word and position embeddings. There are no token types in BLIP.
+#[derive(Module, Debug)]
+pub struct BertEmbeddings {
+    word_embeddings: Embedding,
+    position_embeddings: Embedding,
+    norm: LayerNorm,
+}
+
+/// A table of vectors.
+#[derive(Module, Debug)]
+struct Embedding {
+    weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    fn new(rows: usize, width: usize, device: &Device) -> Self {
+        let normal = Initializer::Normal { mean: 0.0, std: 0.02 };
+        Self {
+            weight: normal.init([rows, width], device),
+        }
+    }
+}
+
+impl BertEmbeddings {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        Self {
+            word_embeddings: Embedding::new(config.vocab_size, width, device),
+            position_embeddings: Embedding::new(config.max_position_embeddings, width, device),
+            norm: LayerNorm::new(width, config.layer_norm_eps, device),
+        }
+    }
+
+    fn forward(&self, input_ids: Tensor<2, Int>, past: usize) -> Tensor<3> {
+        let [rows, tokens] = input_ids.dims();
+        let [_, width] = self.word_embeddings.weight.dims();
+        let words = self
+            .word_embeddings
+            .weight
+            .val()
+            .select(0, input_ids.reshape([rows * tokens]));
+        let positions = self
+            .position_embeddings
+            .weight
+            .val()
+            .slice(s![past..past + tokens, ..]);
+        let sum = words.reshape([rows, tokens, width]) + positions.unsqueeze();
+        self.norm.forward(sum)
+    }
+}
+
+/// Self-attention with its residual: `LayerNorm(h + dense(attend(h)))`.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    qkv: Linear,
+    dense: Linear,
+    norm: LayerNorm,
+    heads: usize,
+}
+
+impl SelfAttention {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        Self {
+            qkv: Linear::new(width, 3 * width, device),
+            dense: Linear::new(width, width, device),
+            norm: LayerNorm::new(width, config.layer_norm_eps, device),
+            heads: config.num_attention_heads,
+        }
+    }
+
+    fn forward(
+        &self,
+        hidden: Tensor<3>,
+        hide: Option<&Tensor<4, Bool>>,
+        cache: Option<&mut KvCache>,
+    ) -> Tensor<3> {
+        let [query, key, value] =
+            split_thirds(self.qkv.forward(hidden.clone())).map(|x| split_heads(x, self.heads));
+        let context = match cache {
+            Some(cache) => {
+                let (key, value) = cache.append(key, value);
+                attend(query, key, value, hide, true)
+            }
+            None => attend(query, key, value, hide, false),
+        };
+        self.norm
+            .forward(self.dense.forward(merge_heads(context)) + hidden)
+    }
+}
+
+/// `[batch, tokens, 3 * width]` to three of `[batch, tokens, width]`.
+fn split_thirds(fused: Tensor<3>) -> [Tensor<3>; 3] {
+    let width = fused.dims()[2] / 3;
+    [0, 1, 2].map(|part| fused.clone().slice(s![.., .., part * width..(part + 1) * width]))
+}
+
+/// Cross-attention with its residual: `LayerNorm(h + dense(attend(q of h, context)))`.
+#[derive(Module, Debug)]
+pub struct CrossAttention {
+    query: Linear,
+    key_value: Linear,
+    dense: Linear,
+    norm: LayerNorm,
+    heads: usize,
+}
+
+impl CrossAttention {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        Self {
+            query: Linear::new(width, width, device),
+            key_value: Linear::new(config.encoder_hidden_size, 2 * width, device),
+            dense: Linear::new(width, width, device),
+            norm: LayerNorm::new(width, config.layer_norm_eps, device),
+            heads: config.num_attention_heads,
+        }
+    }
+
+    /// Projects a context to this layer's keys and values.
+    fn project(&self, context: &Tensor<3>, hide: Option<&Tensor<4, Bool>>) -> CrossKeyValue {
+        let fused = self.key_value.forward(context.clone());
+        let [groups, tokens, double] = fused.dims();
+        let width = double / 2;
+        let head_dim = width / self.heads;
+        let part = |part: usize| {
+            let part = fused.clone().slice(s![.., .., part * width..(part + 1) * width]);
+            // The reshape over swapped axes copies once here, so that no step has to.
+            split_heads(part, self.heads)
+                .reshape([groups * self.heads, tokens, head_dim])
+                .reshape([groups, self.heads, tokens, head_dim])
+        };
+        CrossKeyValue {
+            key: part(0),
+            value: part(1),
+            hide: hide.cloned(),
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>, context: &CrossKeyValue) -> Tensor<3> {
+        let [rows, tokens, width] = hidden.dims();
+        let groups = context.groups();
+        let copies = rows / groups;
+        // The rows of a group are folded into the query axis: [groups, heads, copies * tokens, head_dim].
+        let query = self
+            .query
+            .forward(hidden.clone())
+            .reshape([groups, copies * tokens, width]);
+        let attended = attend(
+            split_heads(query, self.heads),
+            context.key.clone(),
+            context.value.clone(),
+            context.hide.as_ref(),
+            false,
+        );
+        let attended = merge_heads(attended).reshape([rows, tokens, width]);
+        self.norm.forward(self.dense.forward(attended) + hidden)
+    }
+}
+
+/// One layer: self-attention, cross-attention if a context is given, feed-forward; post-norm.
+#[derive(Module, Debug)]
+pub struct BertLayer {
+    attention: SelfAttention,
+    cross_attention: CrossAttention,
+    mlp: Mlp,
+    norm: LayerNorm,
+}
+
+impl BertLayer {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        Self {
+            attention: SelfAttention::new(config, device),
+            cross_attention: CrossAttention::new(config, device),
+            mlp: Mlp::new(config.hidden_size, config.intermediate_size, device),
+            norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+        }
+    }
+
+    fn forward(
+        &self,
+        hidden: Tensor<3>,
+        hide: Option<&Tensor<4, Bool>>,
+        cache: Option<&mut KvCache>,
+        context: Option<&CrossKeyValue>,
+    ) -> Tensor<3> {
+        let mut hidden = self.attention.forward(hidden, hide, cache);
+        if let Some(context) = context {
+            hidden = self.cross_attention.forward(hidden, context);
+        }
+        self.norm.forward(self.mlp.forward(hidden.clone()) + hidden)
+    }
+}
+
+/// Embeddings and layers, without any head.
+#[derive(Module, Debug)]
+pub struct Bert {
+    embeddings: BertEmbeddings,
+    layers: Vec<BertLayer>,
+}
+
+impl Bert {
+    /// A body with fresh weights, which stay unallocated until they are read or replaced.
+    pub fn new(config: &BertConfig, device: &Device) -> Self {
+        Self {
+            embeddings: BertEmbeddings::new(config, device),
+            layers: (0..config.num_hidden_layers)
+                .map(|_| BertLayer::new(config, device))
+                .collect(),
+        }
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> Device {
+        self.embeddings.word_embeddings.weight.device()
+    }
+
+    /// Projects a context to the keys and values of every layer.
+    ///
+    /// # Shapes
+    ///
+    /// - context: `[groups, tokens, encoder_hidden_size]`
+    pub fn project(&self, context: &HiddenStates) -> Vec<CrossKeyValue> {
+        let hide = context.mask().map(|mask| hide_mask(mask, &self.device()));
+        let project = |layer: &BertLayer| layer.cross_attention.project(context.states(), hide.as_ref());
+        self.layers.iter().map(project).collect()
+    }
+
+    /// Reads whole texts: every token sees every other one, and the context where one is given.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids: `[rows, tokens]`
+    /// - hide: `[rows, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
+    /// - context: one of [`project`](Self::project) for each layer; `rows` is a multiple of its groups
+    /// - output: `[rows, tokens, hidden_size]`
+    pub fn forward(
+        &self,
+        input_ids: Tensor<2, Int>,
+        hide: Option<&Tensor<4, Bool>>,
+        context: Option<&[CrossKeyValue]>,
+    ) -> Tensor<3> {
+        let mut hidden = self.embeddings.forward(input_ids, 0);
+        for (index, layer) in self.layers.iter().enumerate() {
+            hidden = layer.forward(hidden, hide, None, context.map(|context| &context[index]));
+        }
+        hidden
+    }
+
+    /// Continues texts: a token sees what was written before it, itself, and the context.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids: `[rows, tokens]`, written behind what the caches hold
+    /// - context, caches: one for each layer; `rows` is a multiple of the context's groups
+    /// - output: `[rows, tokens, hidden_size]`
+    pub fn forward_causal(
+        &self,
+        input_ids: Tensor<2, Int>,
+        context: &[CrossKeyValue],
+        caches: &mut [KvCache],
+    ) -> Tensor<3> {
+        let past = caches.first().map_or(0, KvCache::length);
+        let mut hidden = self.embeddings.forward(input_ids, past);
+        for ((layer, context), cache) in self.layers.iter().zip(context).zip(caches) {
+            hidden = layer.forward(hidden, None, Some(cache), Some(context));
+        }
+        hidden
+    }
+
+    /// The number of layers.
+    pub fn num_hidden_layers(&self) -> usize {
+        self.layers.len()
+    }
+}

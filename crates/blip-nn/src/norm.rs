@@ -1,0 +1,35 @@
+//! Layer normalisation.
+
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::module::layer_norm;
+use burn::tensor::{Device, Tensor};
+
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last axis.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// A layer that changes nothing but the scale: weight 1, bias 0.
+    ///
+    /// `epsilon` is 1e-12 in BLIP's text networks, and 1e-6 (original) or 1e-5 (Hugging Face) in its ViT.
+    pub fn new(d_model: usize, epsilon: f64, device: &Device) -> Self {
+        Self {
+            weight: Initializer::Ones.init([d_model], device),
+            bias: Initializer::Zeros.init([d_model], device),
+            epsilon,
+        }
+    }
+
+    /// Applies the layer.
+    ///
+    /// # Shapes
+    ///
+    /// - input, output: `[batch, tokens, d_model]`
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        layer_norm(input, self.weight.val(), Some(self.bias.val()), self.epsilon)
+    }
+}

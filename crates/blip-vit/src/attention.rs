@@ -1,0 +1,42 @@
+//! Self-attention over image tokens; nothing is masked.
+
+use blip_nn::{Linear, attend, merge_heads, split_heads};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, s};
+
+use crate::VitConfig;
+
+/// Multi-head self-attention with one matrix for queries, keys and values.
+#[derive(Module, Debug)]
+pub struct Attention {
+    qkv: Linear,
+    proj: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    pub(crate) fn new(config: &VitConfig, device: &Device) -> Self {
+        let width = config.hidden_size;
+        Self {
+            qkv: Linear::new(width, 3 * width, device),
+            proj: Linear::new(width, width, device),
+            heads: config.num_attention_heads,
+        }
+    }
+
+    /// Applies the layer.
+    ///
+    /// # Shapes
+    ///
+    /// - input, output: `[batch, tokens, hidden_size]`
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let fused = self.qkv.forward(input);
+        let width = fused.dims()[2] / 3;
+        // Queries, then keys, then values; inside each, heads are contiguous blocks.
+        let [query, key, value] = [0, 1, 2]
+            .map(|part| fused.clone().slice(s![.., .., part * width..(part + 1) * width]))
+            .map(|part| split_heads(part, self.heads));
+        self.proj
+            .forward(merge_heads(attend(query, key, value, None, false)))
+    }
+}

@@ -1,0 +1,38 @@
+//! One block of the Vision Transformer, pre-norm.
+
+use blip_nn::{LayerNorm, Mlp};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::{Attention, VitConfig};
+
+/// `x + attn(norm1(x))`, then `x + mlp(norm2(x))`.
+#[derive(Module, Debug)]
+pub struct Block {
+    norm1: LayerNorm,
+    attn: Attention,
+    norm2: LayerNorm,
+    mlp: Mlp,
+}
+
+impl Block {
+    pub(crate) fn new(config: &VitConfig, device: &Device) -> Self {
+        let (width, epsilon) = (config.hidden_size, config.layer_norm_eps);
+        Self {
+            norm1: LayerNorm::new(width, epsilon, device),
+            attn: Attention::new(config, device),
+            norm2: LayerNorm::new(width, epsilon, device),
+            mlp: Mlp::new(width, config.intermediate_size, device),
+        }
+    }
+
+    /// Applies the block.
+    ///
+    /// # Shapes
+    ///
+    /// - input, output: `[batch, tokens, hidden_size]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = x.clone() + self.attn.forward(self.norm1.forward(x));
+        x.clone() + self.mlp.forward(self.norm2.forward(x))
+    }
+}

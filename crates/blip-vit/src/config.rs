@@ -1,0 +1,100 @@
+//! The sizes of a Vision Transformer.
+
+use crate::VitError;
+
+/// The sizes of a [`VisionTransformer`](crate::VisionTransformer), named as in Hugging Face's `config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VitConfig {
+    /// Width of a token's vector.
+    pub hidden_size: usize,
+    /// Width inside a block's feed-forward part.
+    pub intermediate_size: usize,
+    /// Number of blocks.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Side of the square picture that the position table was trained for, in pixels.
+    pub image_size: usize,
+    /// Side of a patch, in pixels; divides `image_size`.
+    pub patch_size: usize,
+    /// Added to the variance in every LayerNorm: 1e-6 in the original, 1e-5 in Hugging Face's configs.
+    pub layer_norm_eps: f64,
+}
+
+impl VitConfig {
+    /// ViT-B/16 at 384 pixels, with the original's epsilon.
+    pub fn base() -> Self {
+        Self {
+            hidden_size: 768,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            image_size: 384,
+            patch_size: 16,
+            layer_norm_eps: 1e-6,
+        }
+    }
+
+    /// ViT-L/16 at 384 pixels, with the original's epsilon.
+    pub fn large() -> Self {
+        Self {
+            hidden_size: 1024,
+            intermediate_size: 4096,
+            num_hidden_layers: 24,
+            num_attention_heads: 16,
+            ..Self::base()
+        }
+    }
+
+    /// Two narrow blocks at 32 pixels, for tests and examples.
+    pub fn tiny() -> Self {
+        Self {
+            hidden_size: 32,
+            intermediate_size: 64,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            image_size: 32,
+            patch_size: 8,
+            layer_norm_eps: 1e-6,
+        }
+    }
+
+    /// Rows and columns of patches for a picture of the given height and width.
+    ///
+    /// # Errors
+    ///
+    /// [`VitError::Patches`] if a side is not a positive multiple of the patch size.
+    pub fn grid(&self, [height, width]: [usize; 2]) -> Result<[usize; 2], VitError> {
+        let patch = self.patch_size;
+        let whole = |side: usize| side > 0 && side.is_multiple_of(patch);
+        if !whole(height) || !whole(width) {
+            return Err(VitError::Patches {
+                height,
+                width,
+                patch_size: patch,
+            });
+        }
+        Ok([height / patch, width / patch])
+    }
+
+    pub(crate) fn check(&self) -> Result<(), VitError> {
+        let sizes = [
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("image_size", self.image_size),
+            ("patch_size", self.patch_size),
+        ];
+        if let Some(&(name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(VitError::Zero { name });
+        }
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return Err(VitError::Heads {
+                hidden_size: self.hidden_size,
+                heads: self.num_attention_heads,
+            });
+        }
+        self.grid([self.image_size; 2]).map(|_| ())
+    }
+}
