@@ -8,6 +8,7 @@ import struct
 
 import numpy
 import torch
+from PIL import Image
 
 # Entries of bert-base-uncased, so that a caption of a random model is still made of words.
 WORDS = """
@@ -37,7 +38,8 @@ NOISE = 1e-3
 
 
 def setup():
-    """One thread and no nondeterministic kernel: the same file on every run."""
+    """One thread, one seed and no nondeterministic kernel: the same file on every run."""
+    torch.manual_seed(0)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.set_grad_enabled(False)
@@ -80,12 +82,18 @@ def seed_weights(model, seed, sep_bias):
     return model.eval()
 
 
-def pictures(seed, count=3, height=40, width=48):
-    """Soft coloured blocks with some grain, [count, height, width, 3] u8."""
-    random = numpy.random.default_rng(seed)
-    blocks = random.integers(0, 256, (count, height // 8, width // 8, 3))
+def pictures():
+    """Three pictures of coloured blocks with some grain, [3, 40, 48, 3] u8."""
+    random = numpy.random.default_rng(7)
+    blocks = random.integers(0, 256, (3, 5, 6, 3))
     blocks = blocks.repeat(8, axis=1).repeat(8, axis=2)
     return (blocks + random.integers(-20, 21, blocks.shape)).clip(0, 255).astype(numpy.uint8)
+
+
+def write_pictures(folder):
+    """`picture_0.png` and so on."""
+    for index, picture in enumerate(pictures()):
+        Image.fromarray(picture).save(pathlib.Path(folder, f"picture_{index}.png"))
 
 
 def teacher_forced(seed, rows=2, length=9):
@@ -130,6 +138,29 @@ def token_log_probs(logits, ids, prompt_length):
     return found
 
 
+def record_samples(values, language_model_head, prompt_length, seed, settings, sample):
+    """Sampled ids and the probabilities that each was drawn from, which another random generator can be held to."""
+
+    def run():
+        torch.manual_seed(seed)
+        output = sample()
+        probabilities = torch.stack(output.scores, dim=1).softmax(-1)
+        for index, row in enumerate(rows(output.sequences, prompt_length)):
+            probabilities[index, len(row) - prompt_length :] = 0
+        return output.sequences, probabilities
+
+    ids, probabilities = run()
+    for disturbance in range(4):
+        with noise(language_model_head, disturbance):
+            shaken, others = run()
+        assert torch.equal(ids, shaken) and torch.equal(probabilities > 0, others > 0), "sample: not robust"
+    for row in rows(ids, prompt_length):
+        print("  sample:", " ".join(VOCAB[token] for token in row[prompt_length:]))
+    values.add("sample.ids", ids)
+    values.add("sample.probabilities", probabilities)
+    values.metadata["sample"] = settings
+
+
 class Golden:
     """Named tensors and texts, written as one safetensors file with the same bytes on every run."""
 
@@ -158,7 +189,7 @@ class Golden:
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
         header, offset, data = {"__metadata__": dict(sorted(texts.items()))}, 0, []
         for name, tensor in sorted(self.tensors.items()):
-            dtype = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}[tensor.dtype]
+            dtype = {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype]
             data.append(tensor.numpy().tobytes())
             header[name] = {
                 "dtype": dtype,

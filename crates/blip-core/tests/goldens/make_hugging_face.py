@@ -4,6 +4,7 @@
     python make_hugging_face.py [--out FOLDER]
 
 Writes beside itself, or into FOLDER:
+  picture_0.png …   the three pictures that are captioned
   hf_caption/       a model as `save_pretrained` lays it out (config.json, model.safetensors, …)
   hf_caption_bin/   the same weights as the oldest published repositories have them: pytorch_model.bin, with the
                     position_ids buffers and both names of the tied tensors, and their config.json
@@ -66,7 +67,7 @@ WIDE = {
     },
 }
 SEEDS = {"hf_caption": 30, "hf_wide": 5}
-PICTURES = 7
+SAMPLES = 1
 
 
 def main():
@@ -79,6 +80,7 @@ def main():
     transformers.logging.disable_progress_bar()
     versions = golden.versions(transformers=transformers.__version__)
 
+    golden.write_pictures(out)
     model = golden.seed_weights(BlipForConditionalGeneration(CAPTION), SEEDS["hf_caption"], sep_bias=5.0)
     processor = BlipImageProcessorPil(size={"height": 32, "width": 32})
     write_caption(out / "hf_caption", model, processor)
@@ -137,9 +139,8 @@ def write_wide(folder, model, processor):
 def record(model, processor, values, brief=False):
     """All recorded values of one model; `brief` leaves out most ways to generate."""
     tokenizer = BertTokenizer(vocab=dict(zip(golden.VOCAB, range(len(golden.VOCAB)))))
-    pictures = golden.pictures(PICTURES)
+    pictures = golden.pictures()
     pixels = processor(list(pictures), return_tensors="pt").pixel_values
-    values.add("pictures", pictures)
     values.add("pixel_values", pixels)
     record_vision(model, values, "vision", pixels)
     record_decoder(model, values, pixels[:2])
@@ -151,7 +152,7 @@ def record(model, processor, values, brief=False):
     case("beam_3", num_beams=3, max_length=20)
     if brief:
         return values
-    case("greedy_default_length")
+    case("greedy_prompt_default_length", prompt=golden.PROMPT)
     case("greedy_prompt", prompt=golden.PROMPT, max_length=20)
     case("greedy_repetition_penalty", repetition_penalty=1.3, max_length=20)
     case("greedy_min_length", min_length=9, max_length=20)
@@ -167,6 +168,18 @@ def record(model, processor, values, brief=False):
     case("beam_3_bad_words", num_beams=3, max_length=20, bad_words_ids=[[greedy[0][1]], greedy[1][2:4]])
     case("beam_5", num_beams=5, max_length=20)
     case("beam_5_return_3", num_beams=5, max_length=20, num_return_sequences=3)
+
+    settings = {"temperature": 1.2, "top_k": 20, "top_p": 0.9, "repetition_penalty": 1.2, "max_length": 20}
+    golden.record_samples(
+        values,
+        model.text_decoder.cls,
+        prompt_length=1,
+        seed=SAMPLES,
+        settings=settings,
+        sample=lambda: model.generate(
+            pixel_values=pixels, do_sample=True, return_dict_in_generate=True, output_scores=True, **settings
+        ),
+    )
 
     # Three sizes that are not the trained one: larger, not square, and not square with as many patches as before.
     for height, width in ((48, 48), (32, 48), (16, 64)):
