@@ -1,0 +1,218 @@
+//! The order of axes: a checkpoint has the output first, a module that multiplies `x W` has it last.
+//!
+//! ```text
+//! checkpoint  query.weight [out, in]   key.weight [out, in]   value.weight [out, in]
+//!                  │ transpose              │                      │
+//! module      qkv.weight [in, 3 * out]:  columns 0..out      out..2*out          2*out..3*out
+//! ```
+//!
+//! A patch projection is the same with `rest = 3 * P * P` for `in`. Widening to `f32` happens on the way, so
+//! that the stored bytes are read once and the final buffer is written once.
+
+use crate::DType;
+use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat};
+
+/// Rows that are transposed together: 16 `f32` are one cache line, so that each line of the result is written
+/// whole, from 16 streams that are read in order.
+const BLOCK: usize = 16;
+
+/// Where one of the tensors that make up a parameter goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placement {
+    /// Output axis of this tensor.
+    pub(crate) out: usize,
+    /// Product of its other axes.
+    pub(crate) rest: usize,
+    /// How many tensors of this size make up the parameter.
+    pub(crate) parts: usize,
+    /// Which of them this is.
+    pub(crate) part: usize,
+    /// Whether the parameter has the output axis last.
+    pub(crate) out_last: bool,
+}
+
+impl Placement {
+    fn elements(self) -> usize {
+        self.out * self.rest
+    }
+}
+
+/// Puts a stored tensor into `parameter`, the buffer of all parts. `bytes` holds exactly its elements.
+/// Returns whether the type is a float; nothing is written where it is not.
+#[must_use]
+pub(crate) fn place(parameter: &mut [f32], placement: Placement, dtype: DType, bytes: &[u8]) -> bool {
+    match dtype {
+        DType::F64 => place_as::<StoredF64>(parameter, placement, bytes),
+        DType::F32 => place_as::<StoredF32>(parameter, placement, bytes),
+        DType::F16 => place_as::<StoredF16>(parameter, placement, bytes),
+        DType::BF16 => place_as::<StoredBF16>(parameter, placement, bytes),
+        _ => return false,
+    }
+    true
+}
+
+fn place_as<T: StoredFloat>(parameter: &mut [f32], placement: Placement, bytes: &[u8]) {
+    let Placement {
+        out,
+        rest,
+        parts,
+        part,
+        out_last,
+    } = placement;
+    if !out_last {
+        let values = &mut parameter[part * placement.elements()..][..placement.elements()];
+        for (value, stored) in values.iter_mut().zip(bytes.chunks_exact(T::SIZE)) {
+            *value = T::read(stored);
+        }
+        return;
+    }
+    if rest == 0 || out == 0 {
+        return;
+    }
+    let width = parts * out;
+    for (block, rows) in bytes.chunks(BLOCK * rest * T::SIZE).enumerate() {
+        let column = part * out + block * BLOCK;
+        let mut streams = [&[] as &[u8]; BLOCK];
+        let mut count = 0;
+        for (stream, row) in streams.iter_mut().zip(rows.chunks_exact(rest * T::SIZE)) {
+            *stream = row;
+            count += 1;
+        }
+        let lines = parameter.chunks_exact_mut(width).enumerate();
+        if count == BLOCK {
+            // The usual case with a constant count, which the compiler unrolls.
+            for (index, line) in lines {
+                for (value, stream) in line[column..column + BLOCK].iter_mut().zip(&streams) {
+                    *value = T::read(&stream[index * T::SIZE..]);
+                }
+            }
+        } else {
+            for (index, line) in lines {
+                for (value, stream) in line[column..column + count].iter_mut().zip(&streams) {
+                    *value = T::read(&stream[index * T::SIZE..]);
+                }
+            }
+        }
+    }
+}
+
+/// The inverse of [`place`]: one tensor out of a parameter, in the checkpoint's order.
+pub(crate) fn take(parameter: &[f32], placement: Placement) -> Vec<f32> {
+    let Placement {
+        out,
+        rest,
+        parts,
+        part,
+        out_last,
+    } = placement;
+    let elements = placement.elements();
+    if !out_last {
+        return parameter[part * elements..][..elements].to_vec();
+    }
+    let mut values = vec![0.0; elements];
+    if elements == 0 {
+        return values;
+    }
+    for (block, rows) in values.chunks_mut(BLOCK * rest).enumerate() {
+        let column = part * out + block * BLOCK;
+        let count = rows.len() / rest;
+        for (index, line) in parameter.chunks_exact(parts * out).enumerate() {
+            for (row, value) in line[column..column + count].iter().enumerate() {
+                rows[row * rest + index] = *value;
+            }
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The slow, obvious transpose of the parts side by side.
+    fn expected(tensors: &[Vec<f32>], out: usize, rest: usize) -> Vec<f32> {
+        let mut parameter = Vec::new();
+        for r in 0..rest {
+            for tensor in tensors {
+                parameter.extend((0..out).map(|o| tensor[o * rest + r]));
+            }
+        }
+        parameter
+    }
+
+    #[test]
+    fn placing_is_the_obvious_transpose_and_taking_its_inverse() {
+        // Around the block of 16, and empty.
+        for (out, rest, parts) in [
+            (1, 1, 1),
+            (16, 3, 1),
+            (17, 5, 3),
+            (40, 33, 2),
+            (5, 0, 2),
+            (0, 4, 1),
+        ] {
+            let tensors: Vec<Vec<f32>> = (0..parts)
+                .map(|p| (0..out * rest).map(|i| (p * 10_000 + i) as f32).collect())
+                .collect();
+            for dtype in [DType::F32, DType::F64] {
+                let mut parameter = vec![-1.0; parts * out * rest];
+                for (part, tensor) in tensors.iter().enumerate() {
+                    let placement = Placement {
+                        out,
+                        rest,
+                        parts,
+                        part,
+                        out_last: true,
+                    };
+                    let bytes = dtype.encode(tensor).expect("a float");
+                    assert!(place(&mut parameter, placement, dtype, &bytes));
+                }
+                assert_eq!(
+                    parameter,
+                    expected(&tensors, out, rest),
+                    "{out} x {rest} x {parts}"
+                );
+                for (part, tensor) in tensors.iter().enumerate() {
+                    let placement = Placement {
+                        out,
+                        rest,
+                        parts,
+                        part,
+                        out_last: true,
+                    };
+                    assert_eq!(&take(&parameter, placement), tensor);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_transpose_parts_follow_each_other() {
+        let mut parameter = vec![0.0; 4];
+        for part in 0..2 {
+            let placement = Placement {
+                out: 2,
+                rest: 1,
+                parts: 2,
+                part,
+                out_last: false,
+            };
+            let bytes = DType::F16.encode(&[part as f32, 0.5]).expect("a float");
+            assert!(place(&mut parameter, placement, DType::F16, &bytes));
+            assert_eq!(take(&parameter, placement), [part as f32, 0.5]);
+        }
+        assert_eq!(parameter, [0.0, 0.5, 1.0, 0.5]);
+    }
+
+    #[test]
+    fn integers_are_refused() {
+        let placement = Placement {
+            out: 1,
+            rest: 1,
+            parts: 1,
+            part: 0,
+            out_last: false,
+        };
+        assert!(!place(&mut [0.0], placement, DType::I64, &[0; 8]));
+    }
+}
