@@ -65,9 +65,10 @@ def seed_weights(model, seed, sep_bias):
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
         normal = torch.randn(parameter.shape, generator=generator)
-        if parameter.ndim <= 1:
-            norm = name.endswith("norm.weight") or any(part in name for part in ("norm1.w", "norm2.w", "LayerNorm.w"))
-            parameter.copy_(1 + 0.2 * normal if norm else 0.1 * normal)
+        if parameter.ndim == 0:
+            continue  # The temperature keeps its value.
+        if parameter.ndim == 1:
+            parameter.copy_(1 + 0.2 * normal if name.endswith(".weight") else 0.1 * normal)
         elif "position_emb" in name or "pos_embed" in name:
             parameter.copy_(0.6 * normal)
         elif "embeddings" in name and "patch" not in name or "cls_token" in name:

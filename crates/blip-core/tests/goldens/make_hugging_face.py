@@ -26,7 +26,12 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 
 import golden
 
-IDS = {"vocab_size": golden.VOCAB_SIZE, "bos_token_id": golden.DEC, "sep_token_id": golden.SEP, "pad_token_id": golden.PAD}
+IDS = {
+    "vocab_size": golden.VOCAB_SIZE,
+    "bos_token_id": golden.DEC,
+    "sep_token_id": golden.SEP,
+    "pad_token_id": golden.PAD,
+}
 CAPTION = BlipConfig(
     vision_config={
         "hidden_size": 64,
