@@ -1,0 +1,8 @@
+//! The searches and the captioner on scripted decoders.
+
+mod captioner;
+mod exhaustive;
+mod golden;
+mod invariant;
+mod search;
+mod toy;
