@@ -1,0 +1,207 @@
+//! Pillow's bicubic resize of 8-bit pictures, byte for byte.
+//!
+//! ```text
+//! u8 [height, width, 3] ─ horizontal pass ─▶ u8 [height, new_width, 3] ─ vertical pass ─▶ u8 [new_height, new_width, 3]
+//! ```
+//!
+//! Every output sample is a weighted mean of the input samples around it. The kernel is Keys' cubic with a = -0.5,
+//! stretched by the scale when the picture shrinks, so that no input pixel is skipped. Three choices decide the bytes:
+//! weights are normalised in f64 and then rounded to 22 fractional bits, sums are exact integers, and the result of
+//! the first pass is rounded to u8 before the second. A pass whose axis keeps its length is left out.
+//!
+//! Source: the behaviour of Pillow 13 `Image.resize(size, BICUBIC)` (`ImagingResample` for 8-bit pictures), which
+//! torchvision's `Resize` calls for PIL pictures.
+
+use crate::{ProcessorError, RgbImage};
+
+/// The longest side that a picture is resized to.
+pub const MAX_RESIZED_SIDE: usize = 8192;
+
+/// Fractional bits of a weight: 32, less 8 for the sample and 2 for sums above 1 and the sign.
+const PRECISION: u32 = 22;
+
+/// Resizes a picture to `[height, width]` as Pillow does, keeping no aspect ratio.
+///
+/// # Errors
+///
+/// [`ProcessorError::TargetSize`] if a side is 0 or above [`MAX_RESIZED_SIDE`].
+pub fn resize_bicubic(image: &RgbImage, [height, width]: [usize; 2]) -> Result<RgbImage, ProcessorError> {
+    let sides = 1..=MAX_RESIZED_SIDE;
+    if !sides.contains(&width) || !sides.contains(&height) {
+        return Err(ProcessorError::TargetSize {
+            width,
+            height,
+            limit: MAX_RESIZED_SIDE,
+        });
+    }
+    let wide = if image.width() == width {
+        None
+    } else {
+        Some(resize_rows(image, width))
+    };
+    let data = match (wide, image.height() == height) {
+        (None, true) => image.as_bytes().to_vec(),
+        (Some(wide), true) => wide,
+        (None, false) => resize_columns(image.as_bytes(), 3 * width, image.height(), height),
+        (Some(wide), false) => resize_columns(&wide, 3 * width, image.height(), height),
+    };
+    RgbImage::new(width, height, data)
+}
+
+/// The input samples that make one output sample.
+struct Window {
+    /// The first of them.
+    start: usize,
+    /// Their weights, in units of 2^-22.
+    weights: Vec<i32>,
+}
+
+/// One window for every output sample of an axis.
+fn windows(input: usize, output: usize) -> Vec<Window> {
+    let scale = input as f64 / output as f64;
+    let stretch = scale.max(1.0);
+    let support = 2.0 * stretch;
+    (0..output)
+        .map(|index| {
+            let center = (index as f64 + 0.5) * scale;
+            // Conversion truncates and saturates at 0.
+            let start = (center - support + 0.5) as usize;
+            let end = ((center + support + 0.5) as usize).min(input);
+            let weights: Vec<f64> = (start..end)
+                .map(|sample| cubic((sample as f64 - center + 0.5) * stretch.recip()))
+                .collect();
+            let sum: f64 = weights.iter().sum();
+            Window {
+                start,
+                weights: weights.iter().map(|weight| fixed(weight / sum)).collect(),
+            }
+        })
+        .collect()
+}
+
+/// Keys' cubic convolution kernel with a = -0.5.
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+/// A weight in units of 2^-22, halves rounded away from zero.
+fn fixed(weight: f64) -> i32 {
+    let scaled = weight * f64::from(1 << PRECISION);
+    (scaled + 0.5_f64.copysign(scaled)) as i32
+}
+
+/// The u8 nearest to a sum that began at [`HALF`].
+fn round(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// One half in units of 2^-22.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// Lanes of the horizontal pass; weights and planes are padded to a multiple.
+const LANES: usize = 8;
+
+/// Bits of the low part of a split weight.
+const LOW_BITS: u32 = 15;
+
+/// A window whose weights are split into two i16, `weight = high * 2^15 + low`, and padded with zeros.
+///
+/// Products of two i16 that are summed to i32 are what every CPU multiplies fastest; a whole weight needs 24 bits.
+struct SplitWindow {
+    start: usize,
+    high: Vec<[i16; LANES]>,
+    low: Vec<[i16; LANES]>,
+}
+
+impl From<Window> for SplitWindow {
+    fn from(window: Window) -> Self {
+        let split = |part: fn(i32) -> i16| {
+            window
+                .weights
+                .chunks(LANES)
+                .map(|chunk| std::array::from_fn(|lane| chunk.get(lane).map_or(0, |&weight| part(weight))))
+                .collect()
+        };
+        Self {
+            start: window.start,
+            high: split(|weight| (weight >> LOW_BITS) as i16),
+            low: split(|weight| (weight & ((1 << LOW_BITS) - 1)) as i16),
+        }
+    }
+}
+
+impl SplitWindow {
+    /// The weighted mean of the samples of one plane of a row.
+    fn apply(&self, plane: &[i16]) -> u8 {
+        let samples = plane[self.start..].as_chunks::<LANES>().0;
+        let (mut high, mut low) = (0_i32, 0_i32);
+        for ((samples, weights), low_weights) in samples.iter().zip(&self.high).zip(&self.low) {
+            for lane in 0..LANES {
+                high = high.wrapping_add(i32::from(samples[lane]) * i32::from(weights[lane]));
+                low = low.wrapping_add(i32::from(samples[lane]) * i32::from(low_weights[lane]));
+            }
+        }
+        // The parts may wrap, their sum does not: weights add up to 1, and their magnitudes to less than 2.
+        round((high << LOW_BITS).wrapping_add(low).wrapping_add(HALF))
+    }
+}
+
+/// The horizontal pass, `[height, width, 3]` to `[height, new_width, 3]`.
+fn resize_rows(image: &RgbImage, new_width: usize) -> Vec<u8> {
+    let windows: Vec<SplitWindow> = windows(image.width(), new_width)
+        .into_iter()
+        .map(SplitWindow::from)
+        .collect();
+    // One row, a plane a colour, so that the samples of a window are neighbours.
+    let mut planes = [const { Vec::new() }; 3];
+    for plane in &mut planes {
+        plane.resize(image.width() + LANES, 0_i16);
+    }
+    let mut output = vec![0; image.height() * new_width * 3];
+    let rows = image.as_bytes().chunks_exact(image.width() * 3);
+    for (row, output) in rows.zip(output.chunks_exact_mut(new_width * 3)) {
+        let [red, green, blue] = &mut planes;
+        let samples = red.iter_mut().zip(green).zip(blue);
+        for (pixel, ((red, green), blue)) in row.as_chunks::<3>().0.iter().zip(samples) {
+            [*red, *green, *blue] = pixel.map(i16::from);
+        }
+        for (window, pixel) in windows.iter().zip(output.as_chunks_mut::<3>().0) {
+            *pixel = [
+                window.apply(&planes[0]),
+                window.apply(&planes[1]),
+                window.apply(&planes[2]),
+            ];
+        }
+    }
+    output
+}
+
+/// The vertical pass, `[height, row]` to `[new_height, row]`.
+fn resize_columns(data: &[u8], row: usize, height: usize, new_height: usize) -> Vec<u8> {
+    let mut output = vec![0; new_height * row];
+    let mut sums = vec![0_i32; row];
+    for (window, output) in windows(height, new_height)
+        .iter()
+        .zip(output.chunks_exact_mut(row))
+    {
+        sums.fill(HALF);
+        let rows = data[window.start * row..].chunks_exact(row);
+        for (samples, &weight) in rows.zip(&window.weights) {
+            for (sum, &sample) in sums.iter_mut().zip(samples) {
+                *sum = sum.wrapping_add(i32::from(sample).wrapping_mul(weight));
+            }
+        }
+        for (output, &sum) in output.iter_mut().zip(&sums) {
+            *output = round(sum);
+        }
+    }
+    output
+}
