@@ -57,7 +57,8 @@ impl PytorchFile {
             Ok(file)
         };
         let file = write().map_err(WeightsError::io(std::env::temp_dir(), "write"))?;
-        Self::new(shown, &file.path().to_owned(), Some(file))
+        let path = file.path().to_owned();
+        Self::new(shown, &path, Some(file))
     }
 
     fn new(shown: &Path, path: &Path, temporary: Option<NamedTempFile>) -> Result<Self, WeightsError> {
