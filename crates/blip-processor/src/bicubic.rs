@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! u8 [height, width, 3] ─ horizontal pass ─▶ u8 [height, new_width, 3] ─ vertical pass ─▶ u8 [new_height, new_width, 3]
+//!                         (or the vertical pass first, see PassOrder)
 //! ```
 //!
 //! Every output sample is a weighted mean of the input samples around it. The kernel is Keys' cubic with a = -0.5,
@@ -9,8 +10,10 @@
 //! weights are normalised in f64 and then rounded to 22 fractional bits, sums are exact integers, and the result of
 //! the first pass is rounded to u8 before the second. A pass whose axis keeps its length is left out.
 //!
-//! Source: the behaviour of Pillow 13 `Image.resize(size, BICUBIC)` (`ImagingResample` for 8-bit pictures), which
-//! torchvision's `Resize` calls for PIL pictures.
+//! Source: the behaviour of Pillow 12 and 13 `Image.resize(size, BICUBIC)` (`ImagingResample` for 8-bit pictures),
+//! which torchvision's `Resize` calls for PIL pictures.
+
+use std::borrow::Cow;
 
 use crate::{ProcessorError, RgbImage};
 
@@ -20,12 +23,48 @@ pub const MAX_RESIZED_SIDE: usize = 8192;
 /// Fractional bits of a weight: 32, less 8 for the sample and 2 for sums above 1 and the sign.
 const PRECISION: u32 = 22;
 
+/// Which pass comes first. The rounding between the passes makes some samples differ by a level or two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PassOrder {
+    /// The horizontal pass, always: Pillow up to 12, with which BLIP was trained and its numbers were published.
+    Pillow12,
+
+    /// The vertical pass, if rows become fewer and the height loses more than twice the pixels that the width loses:
+    /// Pillow 13 (python-pillow/Pillow#9549). Portraits and small upright pictures are concerned; 2048 x 1365 is not.
+    #[default]
+    Pillow13,
+}
+
+impl PassOrder {
+    fn vertical_first(self, image: &RgbImage, [height, width]: [usize; 2]) -> bool {
+        let loss = |from: usize, to: usize| from as i64 - to as i64;
+        let (rows, columns) = (loss(image.height(), height), loss(image.width(), width));
+        self == Self::Pillow13 && rows > 0 && rows > 2 * columns
+    }
+}
+
 /// Resizes a picture to `[height, width]` as Pillow does, keeping no aspect ratio.
 ///
 /// # Errors
 ///
 /// [`ProcessorError::TargetSize`] if a side is 0 or above [`MAX_RESIZED_SIDE`].
-pub fn resize_bicubic(image: &RgbImage, [height, width]: [usize; 2]) -> Result<RgbImage, ProcessorError> {
+///
+/// # Examples
+///
+/// ```
+/// use blip_processor::{PassOrder, RgbImage, resize_bicubic};
+///
+/// let edge = RgbImage::new(2, 1, vec![0, 0, 0, 255, 255, 255])?;
+/// let wide = resize_bicubic(&edge, [1, 4], PassOrder::default())?;
+/// let red: Vec<u8> = wide.as_bytes().iter().copied().step_by(3).collect();
+/// assert_eq!(red, [0, 58, 197, 255]);
+/// # Ok::<(), blip_processor::ProcessorError>(())
+/// ```
+pub fn resize_bicubic(
+    image: &RgbImage,
+    [height, width]: [usize; 2],
+    order: PassOrder,
+) -> Result<RgbImage, ProcessorError> {
     let sides = 1..=MAX_RESIZED_SIDE;
     if !sides.contains(&width) || !sides.contains(&height) {
         return Err(ProcessorError::TargetSize {
@@ -34,18 +73,12 @@ pub fn resize_bicubic(image: &RgbImage, [height, width]: [usize; 2]) -> Result<R
             limit: MAX_RESIZED_SIDE,
         });
     }
-    let wide = if image.width() == width {
-        None
+    let resized = if order.vertical_first(image, [height, width]) {
+        resize_rows(resize_columns(Cow::Borrowed(image), height), width)
     } else {
-        Some(resize_rows(image, width))
+        resize_columns(resize_rows(Cow::Borrowed(image), width), height)
     };
-    let data = match (wide, image.height() == height) {
-        (None, true) => image.as_bytes().to_vec(),
-        (Some(wide), true) => wide,
-        (None, false) => resize_columns(image.as_bytes(), 3 * width, image.height(), height),
-        (Some(wide), false) => resize_columns(&wide, 3 * width, image.height(), height),
-    };
-    RgbImage::new(width, height, data)
+    Ok(resized.into_owned())
 }
 
 /// The input samples that make one output sample.
@@ -155,18 +188,19 @@ impl SplitWindow {
 }
 
 /// The horizontal pass, `[height, width, 3]` to `[height, new_width, 3]`.
-fn resize_rows(image: &RgbImage, new_width: usize) -> Vec<u8> {
-    let windows: Vec<SplitWindow> = windows(image.width(), new_width)
+fn resize_rows(image: Cow<'_, RgbImage>, new_width: usize) -> Cow<'_, RgbImage> {
+    let (width, height) = (image.width(), image.height());
+    if width == new_width {
+        return image;
+    }
+    let windows: Vec<SplitWindow> = windows(width, new_width)
         .into_iter()
         .map(SplitWindow::from)
         .collect();
     // One row, a plane a colour, so that the samples of a window are neighbours.
-    let mut planes = [const { Vec::new() }; 3];
-    for plane in &mut planes {
-        plane.resize(image.width() + LANES, 0_i16);
-    }
-    let mut output = vec![0; image.height() * new_width * 3];
-    let rows = image.as_bytes().chunks_exact(image.width() * 3);
+    let mut planes = [(); 3].map(|()| vec![0_i16; width + LANES]);
+    let mut output = vec![0; height * new_width * 3];
+    let rows = image.as_bytes().chunks_exact(width * 3);
     for (row, output) in rows.zip(output.chunks_exact_mut(new_width * 3)) {
         let [red, green, blue] = &mut planes;
         let samples = red.iter_mut().zip(green).zip(blue);
@@ -174,18 +208,19 @@ fn resize_rows(image: &RgbImage, new_width: usize) -> Vec<u8> {
             [*red, *green, *blue] = pixel.map(i16::from);
         }
         for (window, pixel) in windows.iter().zip(output.as_chunks_mut::<3>().0) {
-            *pixel = [
-                window.apply(&planes[0]),
-                window.apply(&planes[1]),
-                window.apply(&planes[2]),
-            ];
+            *pixel = planes.each_ref().map(|plane| window.apply(plane));
         }
     }
-    output
+    Cow::Owned(RgbImage::from_parts(new_width, height, output))
 }
 
-/// The vertical pass, `[height, row]` to `[new_height, row]`.
-fn resize_columns(data: &[u8], row: usize, height: usize, new_height: usize) -> Vec<u8> {
+/// The vertical pass, `[height, width, 3]` to `[new_height, width, 3]`.
+fn resize_columns(image: Cow<'_, RgbImage>, new_height: usize) -> Cow<'_, RgbImage> {
+    let (width, height) = (image.width(), image.height());
+    if height == new_height {
+        return image;
+    }
+    let row = width * 3;
     let mut output = vec![0; new_height * row];
     let mut sums = vec![0_i32; row];
     for (window, output) in windows(height, new_height)
@@ -193,7 +228,7 @@ fn resize_columns(data: &[u8], row: usize, height: usize, new_height: usize) -> 
         .zip(output.chunks_exact_mut(row))
     {
         sums.fill(HALF);
-        let rows = data[window.start * row..].chunks_exact(row);
+        let rows = image.as_bytes()[window.start * row..].chunks_exact(row);
         for (samples, &weight) in rows.zip(&window.weights) {
             for (sum, &sample) in sums.iter_mut().zip(samples) {
                 *sum = sum.wrapping_add(i32::from(sample).wrapping_mul(weight));
@@ -203,5 +238,5 @@ fn resize_columns(data: &[u8], row: usize, height: usize, new_height: usize) -> 
             *output = round(sum);
         }
     }
-    output
+    Cow::Owned(RgbImage::from_parts(width, new_height, output))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{AlphaPolicy, CLIP_MEAN, CLIP_STD, ImageLimits, Normalization, ProcessorError};
+use crate::{AlphaPolicy, CLIP_MEAN, CLIP_STD, ImageLimits, Normalization, PassOrder, ProcessorError};
 
 /// The file's name in errors.
 const FILE: &str = "preprocessor_config.json";
@@ -32,6 +32,8 @@ pub struct ImageProcessorConfig {
     pub mean: [f32; 3],
     /// The standard deviation of red, green and blue, of samples in 0..=1.
     pub std: [f32; 3],
+    /// Which Pillow's resize to follow.
+    pub pass_order: PassOrder,
     /// Whose arithmetic to follow to the last bit.
     pub normalization: Normalization,
     /// What becomes of transparency.
@@ -50,8 +52,9 @@ impl ImageProcessorConfig {
             size,
             mean: CLIP_MEAN,
             std: CLIP_STD,
-            normalization: Normalization::Salesforce,
-            alpha: AlphaPolicy::Drop,
+            pass_order: PassOrder::default(),
+            normalization: Normalization::default(),
+            alpha: AlphaPolicy::default(),
             exif_orientation: false,
             limits: ImageLimits::default(),
         }

@@ -13,6 +13,7 @@
 //!
 //! | choice | default | the other |
 //! |---|---|---|
+//! | [`PassOrder`] | `Pillow13`, today's | `Pillow12`, of BLIP's time |
 //! | [`Normalization`] | `Salesforce`, and Hugging Face's Pillow processor | `HuggingFace`: its torchvision processor |
 //! | [`AlphaPolicy`] | `Drop`: the original, LAVIS, transformers 4.x | `White`: transformers 5.23 |
 //! | [`ImageProcessorConfig::exif_orientation`] | off, as every reference | on |
@@ -58,7 +59,7 @@ mod text;
 mod tokenizer;
 mod vocabulary;
 
-pub use bicubic::{MAX_RESIZED_SIDE, resize_bicubic};
+pub use bicubic::{MAX_RESIZED_SIDE, PassOrder, resize_bicubic};
 pub use config::ImageProcessorConfig;
 pub use decoder::{AlphaPolicy, ImageLimits};
 pub use error::ProcessorError;

@@ -118,7 +118,8 @@ impl ImageProcessor {
     /// None but those of a broken invariant: the size was checked by [`new`](Self::new).
     pub fn preprocess(&self, image: &RgbImage) -> Result<PixelValues, ProcessorError> {
         let [height, width] = self.config.size;
-        let values = self.table.apply(&resize_bicubic(image, [height, width])?);
+        let resized = resize_bicubic(image, [height, width], self.config.pass_order)?;
+        let values = self.table.apply(&resized);
         Ok(PixelValues::new(values, [1, height, width]).expect("the table gives three values a pixel"))
     }
 

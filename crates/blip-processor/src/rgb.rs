@@ -39,6 +39,12 @@ impl RgbImage {
         Ok(Self { width, height, data })
     }
 
+    /// A picture from bytes of the right length.
+    pub(crate) fn from_parts(width: usize, height: usize, data: Vec<u8>) -> Self {
+        debug_assert_eq!(data.len(), width * height * 3);
+        Self { width, height, data }
+    }
+
     /// Pixels in a row.
     pub fn width(&self) -> usize {
         self.width

@@ -81,6 +81,9 @@ SIZES = [  # (width, height) in, (width, height) out
     ((333, 500), (384, 384)), ((500, 333), (480, 480)), ((384, 100), (384, 384)), ((100, 384), (384, 384)),
     ((255, 257), (256, 256)), ((257, 255), (256, 256)), ((13, 29), (384, 384)), ((700, 20), (24, 24)),
     ((20, 700), (24, 24)), ((1023, 5), (4, 5)), ((9, 9), (8, 500)), ((767, 3), (384, 1)), ((99, 98), (97, 96)),
+    # Where Pillow 13 changes the order of the passes, and just where it does not: 2 * (60 - 40) is 40.
+    ((300, 500), (384, 384)), ((60, 90), (40, 50)), ((60, 90), (40, 49)), ((60, 90), (40, 51)), ((60, 90), (90, 60)),
+    ((480, 640), (384, 384)), ((225, 300), (224, 224)), ((40, 90), (40, 50)), ((60, 90), (90, 91)),
 ]
 
 
@@ -92,11 +95,17 @@ def make_resize() -> None:
         stark = seed % 3 == 0
         if stark:
             samples = np.where(samples >= 128, 255, 0).astype(np.uint8)
-        resized = np.array(Image.fromarray(samples).resize(target, Image.BICUBIC))
-        cases.append({
+        image = Image.fromarray(samples)
+        resized = np.array(image.resize(target, Image.BICUBIC))
+        case = {
             "from": source, "to": target, "seed": seed, "stark": stark,
             "hash": fnv1a(resized.tobytes()), "first": resized.reshape(-1)[:6].tolist(),
-        })
+        }
+        # Pillow 13 may choose to begin with the rows; one axis at a time is what Pillow 12 did.
+        older = np.array(image.resize((target[0], source[1]), Image.BICUBIC).resize(target, Image.BICUBIC))
+        if (older != resized).any():
+            case["pillow_12"] = fnv1a(older.tobytes())
+        cases.append(case)
     store("resize.json", {"cases": cases})
 
 

@@ -1,7 +1,7 @@
 //! Pictures against Pillow, torchvision and transformers.
 
 use blip_processor::{
-    AlphaPolicy, ImageProcessor, ImageProcessorConfig, Normalization, RgbImage, resize_bicubic,
+    AlphaPolicy, ImageProcessor, ImageProcessorConfig, Normalization, PassOrder, RgbImage, resize_bicubic,
 };
 
 use crate::golden::{self, example_picture, fnv1a, fnv1a_f32, list, noise, number, text};
@@ -21,7 +21,7 @@ fn resized_samples_are_pillows() {
             number(&case["seed"]),
             case["stark"] == true,
         );
-        let resized = resize_bicubic(&source, [height, width]).unwrap();
+        let resized = resize_bicubic(&source, [height, width], PassOrder::Pillow13).unwrap();
         assert_eq!([resized.width(), resized.height()], [width, height]);
         let first: Vec<usize> = resized
             .as_bytes()
@@ -32,6 +32,13 @@ fn resized_samples_are_pillows() {
         let expected: Vec<usize> = list(case, "first").iter().map(number).collect();
         assert_eq!(first, expected, "{case}");
         assert_eq!(fnv1a(resized.into_bytes()), text(case, "hash"), "{case}");
+        let older = resize_bicubic(&source, [height, width], PassOrder::Pillow12).unwrap();
+        let expected = case.get("pillow_12").unwrap_or(&case["hash"]);
+        assert_eq!(
+            Some(fnv1a(older.into_bytes()).as_str()),
+            expected.as_str(),
+            "{case}"
+        );
     }
 }
 
@@ -60,8 +67,12 @@ fn decoded_samples_are_pillows() {
                 .zip(&expected)
                 .map(|(left, right)| left.abs_diff(*right))
                 .max();
-            println!("{name}: {worst:?}");
-            assert!(worst <= Some(4), "{name}: {worst:?}");
+            let limit = match name {
+                "jpeg grey" | "jpeg cmyk" | "jpeg 4:4:4" => 2,
+                // Halved colours are spread in another way.
+                _ => 6,
+            };
+            assert!(worst <= Some(limit), "{name}: {worst:?}");
             assert_eq!(on_white, image, "{name}");
             continue;
         }
@@ -90,7 +101,7 @@ fn pixel_values_of_the_example_pictures_are_the_references() {
         let values = pixel_values.as_slice();
         let exact = text(case, "image").ends_with(".png");
         if exact {
-            let resized = resize_bicubic(&image, [size, size]).unwrap();
+            let resized = resize_bicubic(&image, [size, size], PassOrder::default()).unwrap();
             assert_eq!(fnv1a(resized.into_bytes()), text(case, "resized"), "{case}");
             assert_eq!(fnv1a_f32(values), text(case, "salesforce"), "{case}");
             assert_eq!(text(case, "hugging_face_pil"), text(case, "salesforce"), "{case}");
