@@ -240,6 +240,46 @@ pub enum WeightsError {
         /// The format.
         format: &'static str,
     },
+
+    /// A repository or revision that is no name on the hub.
+    #[cfg(feature = "hub")]
+    #[error("{name:?} is no {kind}")]
+    HubName {
+        /// What it should be: `repository id (owner/name)`, `revision`.
+        kind: &'static str,
+        /// What came.
+        name: String,
+    },
+
+    /// The hub could not be reached, or broke off.
+    #[cfg(feature = "hub")]
+    #[error("{url}: cannot download")]
+    Hub {
+        /// What was asked for.
+        url: String,
+        /// Why it failed.
+        source: Source,
+    },
+
+    /// The hub said no.
+    #[cfg(feature = "hub")]
+    #[error("{url}: expected status 200, got {status}{}", crate::hub::hint(*status))]
+    HubStatus {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+
+    /// The hub's answer about a repository has no commit, or no list of files with weights.
+    #[cfg(feature = "hub")]
+    #[error("{url}: expected {expected}")]
+    HubAnswer {
+        /// What was asked for.
+        url: String,
+        /// What the answer lacks.
+        expected: String,
+    },
 }
 
 impl WeightsError {

@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::WeightsError;
 
 /// File names of the Hugging Face layout, in order of preference.
-const NAMES: [&str; 4] = [
+pub(crate) const NAMES: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -57,6 +57,20 @@ pub(crate) struct ShardIndex {
 impl ShardIndex {
     /// Reads an index, and checks that its shards are files beside it.
     pub(crate) fn open(path: &Path) -> Result<Self, WeightsError> {
+        let index = Self::read(path)?;
+        for shard in index.weight_map.values() {
+            if !index.shard_path(shard).is_file() {
+                return Err(WeightsError::ShardMissing {
+                    index: index.path.clone(),
+                    shard: shard.clone(),
+                });
+            }
+        }
+        Ok(index)
+    }
+
+    /// Reads an index, and checks that its shards would be files beside it.
+    pub(crate) fn read(path: &Path) -> Result<Self, WeightsError> {
         let text = std::fs::read(path).map_err(WeightsError::io(path, "read"))?;
         let invalid = |source: Option<serde_json::Error>| WeightsError::Index {
             path: path.to_owned(),
@@ -71,36 +85,21 @@ impl ShardIndex {
         let mut weight_map = BTreeMap::new();
         for (name, shard) in map {
             let shard = shard.as_str().ok_or_else(|| invalid(None))?;
+            if !is_file_name(shard) {
+                return Err(WeightsError::ShardOutside {
+                    index: path.to_owned(),
+                    shard: shard.to_owned(),
+                });
+            }
             weight_map.insert(name.clone(), shard.to_owned());
         }
         if weight_map.is_empty() {
             return Err(invalid(None));
         }
-        let index = Self {
+        Ok(Self {
             path: path.to_owned(),
             weight_map,
-        };
-        for shard in index.weight_map.values() {
-            let mut components = Path::new(shard).components();
-            let inside = matches!(
-                (components.next(), components.next()),
-                (Some(Component::Normal(_)), None)
-            );
-            // A backslash separates on Windows only; no published shard has one.
-            if !inside || shard.contains('\\') {
-                return Err(WeightsError::ShardOutside {
-                    index: index.path,
-                    shard: shard.clone(),
-                });
-            }
-            if !index.shard_path(shard).is_file() {
-                return Err(WeightsError::ShardMissing {
-                    index: index.path.clone(),
-                    shard: shard.clone(),
-                });
-            }
-        }
-        Ok(index)
+        })
     }
 
     /// The shards, each once.
@@ -130,4 +129,15 @@ impl ShardIndex {
     fn shard_path(&self, shard: &str) -> PathBuf {
         self.path.with_file_name(shard)
     }
+}
+
+/// Whether a name from a file is one step, that stays in its folder.
+fn is_file_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let inside = matches!(
+        (components.next(), components.next()),
+        (Some(Component::Normal(_)), None)
+    );
+    // A backslash separates on Windows only; no published file has one.
+    inside && !name.contains('\\')
 }

@@ -20,6 +20,12 @@
 //!   how a momentum copy, the wrong task or a typing error in a key map shows at once.
 //! - **No code from files.** PyTorch pickles are interpreted by a reader that knows tensors and nothing else.
 //!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `hub` | no | `Hub`: downloads from the Hugging Face hub into its usual cache. Brings `ureq` and `rustls`, whose cryptography (`ring`) needs a C compiler to build; nothing else here does |
+//!
 //! # Example
 //!
 //! ```
@@ -71,6 +77,8 @@ mod error;
 mod fit;
 mod folder;
 mod format;
+#[cfg(feature = "hub")]
+mod hub;
 mod key_map;
 mod layout;
 mod load;
@@ -89,6 +97,8 @@ pub use checkpoint::Checkpoint;
 pub use dtype::DType;
 pub use error::WeightsError;
 pub use fit::{LoadReport, check};
+#[cfg(feature = "hub")]
+pub use hub::{Hub, Progress};
 pub use key_map::KeyMap;
 pub use load::load_module;
 pub use mismatch::{Mismatch, Misshapen, Missing};

@@ -2,6 +2,8 @@
 
 mod damage;
 mod golden;
+#[cfg(feature = "hub")]
+mod hub;
 mod load;
 mod model;
 mod open;
