@@ -71,6 +71,21 @@ impl<V: ImageEncoder, D: TextDecoder, T: Tokenizer> Captioner<V, D, T> {
         &self.policy
     }
 
+    /// The part that looks at pictures.
+    pub fn image_encoder(&self) -> &V {
+        &self.image_encoder
+    }
+
+    /// The part that writes.
+    pub fn decoder(&self) -> &D {
+        &self.decoder
+    }
+
+    /// The part that turns text into ids and back.
+    pub fn tokenizer(&self) -> &T {
+        &self.tokenizer
+    }
+
     /// Looks at pictures once, for any number of calls of [`caption_encoded`](Self::caption_encoded).
     ///
     /// # Shapes

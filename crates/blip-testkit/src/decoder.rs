@@ -1,5 +1,6 @@
 //! A decoder that says what a test tells it to.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TextDecoder, TokenBatch};
@@ -28,7 +29,15 @@ pub struct ScriptedDecoder {
     vocab_size: usize,
     context_size: usize,
     positions: usize,
+    calls: Arc<Calls>,
+}
+
+/// How often a decoder and its states were called.
+#[derive(Debug, Default)]
+struct Calls {
     steps: AtomicUsize,
+    fan_outs: AtomicUsize,
+    reorders: AtomicUsize,
 }
 
 impl ScriptedDecoder {
@@ -39,7 +48,7 @@ impl ScriptedDecoder {
             vocab_size,
             context_size: 1,
             positions: 512,
-            steps: AtomicUsize::new(0),
+            calls: Arc::default(),
         }
     }
 
@@ -70,7 +79,17 @@ impl ScriptedDecoder {
 
     /// How often [`TextDecoder::step`] was called.
     pub fn steps(&self) -> usize {
-        self.steps.load(Ordering::Relaxed)
+        self.calls.steps.load(Ordering::Relaxed)
+    }
+
+    /// How often [`DecoderState::fan_out`] was called on its states.
+    pub fn fan_outs(&self) -> usize {
+        self.calls.fan_outs.load(Ordering::Relaxed)
+    }
+
+    /// How often [`DecoderState::reorder`] was called on its states.
+    pub fn reorders(&self) -> usize {
+        self.calls.reorders.load(Ordering::Relaxed)
     }
 }
 
@@ -91,8 +110,7 @@ impl TextDecoder for ScriptedDecoder {
                 .map(|group| group[0] as u32)
                 .collect(),
             rows: vec![Vec::new(); groups],
-            fan_outs: 0,
-            reorders: 0,
+            calls: Arc::clone(&self.calls),
         })
     }
 
@@ -118,7 +136,7 @@ impl TextDecoder for ScriptedDecoder {
         {
             return Err(ModelError::Token { id, vocab_size });
         }
-        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.calls.steps.fetch_add(1, Ordering::Relaxed);
         let copies = state.copies();
         let mut data = Vec::with_capacity(rows * positions * vocab_size);
         for row in 0..rows {
@@ -150,24 +168,13 @@ impl TextDecoder for ScriptedDecoder {
 pub struct ScriptedState {
     contexts: Vec<u32>,
     rows: Vec<Vec<u32>>,
-    fan_outs: usize,
-    reorders: usize,
+    calls: Arc<Calls>,
 }
 
 impl ScriptedState {
     /// The tokens written to a row.
     pub fn row(&self, row: usize) -> &[u32] {
         &self.rows[row]
-    }
-
-    /// How often [`DecoderState::fan_out`] was called.
-    pub fn fan_outs(&self) -> usize {
-        self.fan_outs
-    }
-
-    /// How often [`DecoderState::reorder`] was called.
-    pub fn reorders(&self) -> usize {
-        self.reorders
     }
 
     /// The rows of one group.
@@ -186,7 +193,7 @@ impl DecoderState for ScriptedState {
     }
 
     fn fan_out(&mut self, copies: usize) {
-        self.fan_outs += 1;
+        self.calls.fan_outs.fetch_add(1, Ordering::Relaxed);
         self.rows = self
             .rows
             .iter()
@@ -195,7 +202,7 @@ impl DecoderState for ScriptedState {
     }
 
     fn reorder(&mut self, beam_idx: &[usize]) {
-        self.reorders += 1;
+        self.calls.reorders.fetch_add(1, Ordering::Relaxed);
         let copies = self.copies();
         assert_eq!(
             beam_idx.len(),
@@ -239,7 +246,11 @@ mod tests {
         state.reorder(&[1, 1, 2, 2]);
         assert_eq!(state.row(0), [1, 2, 1]);
         assert_eq!(state.row(3), [1, 3, 2]);
-        assert_eq!((state.rows(), state.length(), decoder.steps()), (4, 3, 2));
+        assert_eq!((state.rows(), state.length()), (4, 3));
+        assert_eq!(
+            (decoder.steps(), decoder.fan_outs(), decoder.reorders()),
+            (2, 1, 1)
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 
 use super::Sampling;
+use super::softmax::{exp, largest};
 
 /// The kept tokens of one step, with room that the next step uses again.
 #[derive(Debug, Default)]
@@ -57,7 +58,7 @@ impl Nucleus {
             scores.iter_mut().for_each(|score| *score /= sampling.temperature);
         }
         let floor = self.floor(scores, sampling.top_k);
-        let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let max = largest(scores);
         self.kept.clear();
         for (token, &score) in scores.iter().enumerate() {
             if score >= floor && score > f32::NEG_INFINITY {
@@ -65,7 +66,7 @@ impl Nucleus {
                 let weight = if score == max {
                     1.0
                 } else {
-                    f64::from((score - max).exp())
+                    f64::from(exp(score - max))
                 };
                 let token = token as u32;
                 self.kept.push(Kept { token, score, weight });
@@ -78,15 +79,30 @@ impl Nucleus {
 
     /// The `top_k`-th largest score; what equals it is kept too.
     fn floor(&mut self, scores: &[f32], top_k: usize) -> f32 {
+        /// Up to this many are kept in order in one pass, which turns almost every score away by one comparison.
+        const FEW: usize = 128;
         if top_k == 0 || top_k >= scores.len() {
             return f32::NEG_INFINITY;
         }
-        self.largest.clear();
-        self.largest.extend_from_slice(scores);
-        let (_, floor, _) = self
-            .largest
-            .select_nth_unstable_by(top_k - 1, |a, b| b.total_cmp(a));
-        *floor
+        let largest = &mut self.largest;
+        largest.clear();
+        if top_k > FEW {
+            largest.extend_from_slice(scores);
+            let (_, floor, _) = largest.select_nth_unstable_by(top_k - 1, |a, b| b.total_cmp(a));
+            return *floor;
+        }
+        let mut floor = f32::NEG_INFINITY;
+        for &score in scores {
+            if score > floor {
+                largest.truncate(top_k - 1);
+                let place = largest.partition_point(|&kept| kept >= score);
+                largest.insert(place, score);
+                if largest.len() == top_k {
+                    floor = largest[top_k - 1];
+                }
+            }
+        }
+        floor
     }
 
     /// Keeps the most likely tokens until their share reaches `top_p`; at least one.
@@ -115,7 +131,8 @@ impl Nucleus {
 
 #[cfg(test)]
 mod tests {
-    use blip_testkit::assert_close;
+    use blip_testkit::{assert_close, hashed_logits};
+    use serde_json::Value;
 
     use super::*;
 
@@ -182,6 +199,24 @@ mod tests {
     }
 
     #[test]
+    fn few_and_many_of_top_k_are_those_of_a_full_sort() {
+        let logits = hashed_logits(6, 0, &[1], 1000);
+        let mut sorted = logits.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        for top_k in [1, 2, 127, 128, 129, 999] {
+            assert_eq!(
+                Nucleus::default().floor(&logits, top_k),
+                sorted[top_k - 1],
+                "{top_k}"
+            );
+        }
+        assert_eq!(Nucleus::default().floor(&logits, 1000), f32::NEG_INFINITY);
+        // Fewer finite scores than asked for: all of them stay.
+        let banned = [0.0, f32::NEG_INFINITY, 1.0, f32::NEG_INFINITY];
+        assert_eq!(Nucleus::default().floor(&banned, 3), f32::NEG_INFINITY);
+    }
+
+    #[test]
     fn top_p_keeps_the_token_that_crosses() {
         let with = |top_p| Sampling {
             top_p,
@@ -213,7 +248,7 @@ mod tests {
 
     #[test]
     fn top_p_in_stretches_is_top_p_by_a_full_sort() {
-        let logits = blip_testkit::hashed_logits(5, 0, &[1], 1000);
+        let logits = hashed_logits(5, 0, &[1], 1000);
         let sampling = Sampling {
             top_p: 0.97,
             ..Sampling::default()
@@ -268,5 +303,34 @@ mod tests {
             Nucleus::default().draw(&mut scores, &Sampling::default(), 0.5),
             None
         );
+    }
+
+    /// Against what transformers 4.15 and 5.23 make of the same scores, see `tests/goldens`.
+    #[test]
+    fn probabilities_are_those_of_both_references() {
+        for golden in [
+            include_str!("../../tests/goldens/transformers415.json"),
+            include_str!("../../tests/goldens/transformers5.json"),
+        ] {
+            let golden: Value = serde_json::from_str(golden).unwrap();
+            let cases = golden["processors"].as_array().unwrap().iter();
+            let cases: Vec<&Value> = cases.filter(|case| case["probabilities"].is_array()).collect();
+            assert_eq!(cases.len(), 10);
+            for case in cases {
+                let settings = &case["config"];
+                let number = |name: &str| settings[name].as_f64().unwrap_or(1.0) as f32;
+                let sampling = Sampling {
+                    temperature: number("temperature"),
+                    top_k: settings["top_k"].as_u64().unwrap_or(0) as usize,
+                    top_p: number("top_p"),
+                    seed: 0,
+                };
+                let mut logits = hashed_logits(case["seed"].as_u64().unwrap(), 0, &[1, 5], 24);
+                logits[2] += 1.5;
+                let want = case["probabilities"].as_array().unwrap().iter();
+                let want: Vec<f32> = want.map(|p| p.as_f64().unwrap() as f32).collect();
+                assert_close(&case.to_string(), &probabilities(&logits, &sampling), &want, 1e-5);
+            }
+        }
     }
 }

@@ -82,6 +82,9 @@ fn ban_word(word: &[u32], eos_token_id: u32, ids: &[u32], scores: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use blip_testkit::{assert_close, hashed_logits};
+    use serde_json::Value;
+
     use super::*;
 
     const NONE: f32 = f32::NEG_INFINITY;
@@ -160,5 +163,45 @@ mod tests {
         let zeros = [0.0; 3];
         assert_eq!(processed(config.clone(), &[1, 1], &zeros), [0.0, 0.0, NONE]);
         assert_eq!(processed(config, &[1, 1, 1], &zeros), zeros);
+    }
+
+    /// Against what transformers 4.15 and 5.23 make of the same scores, see `tests/goldens`.
+    #[test]
+    fn scores_are_those_of_both_references() {
+        for golden in [
+            include_str!("../../tests/goldens/transformers415.json"),
+            include_str!("../../tests/goldens/transformers5.json"),
+        ] {
+            let golden: Value = serde_json::from_str(golden).unwrap();
+            let cases = golden["processors"].as_array().unwrap().iter();
+            let cases: Vec<&Value> = cases.filter(|case| case["scores"].is_array()).collect();
+            assert_eq!(cases.len(), 13);
+            for case in cases {
+                let written = ids(&case["ids"]);
+                let settings = &case["config"];
+                let size = |name: &str| settings[name].as_u64().unwrap_or(0) as usize;
+                let words = settings["bad_words_ids"].as_array();
+                let config = GenerationConfig {
+                    repetition_penalty: settings["repetition_penalty"].as_f64().unwrap_or(1.0) as f32,
+                    no_repeat_ngram_size: size("no_repeat_ngram_size"),
+                    bad_words_ids: words.map_or_else(Vec::new, |words| words.iter().map(ids).collect()),
+                    min_length: size("min_length"),
+                    ..config()
+                };
+                let mut scores = hashed_logits(case["seed"].as_u64().unwrap(), 0, &written, 24);
+                scores[2] += 1.5;
+                let got = processed(config, &written, &scores);
+                let want = case["scores"].as_array().unwrap().iter();
+                let want: Vec<f32> = want
+                    .map(|score| score.as_f64().map_or(NONE, |score| score as f32))
+                    .collect();
+                assert_close(&case.to_string(), &got, &want, 1e-6);
+            }
+        }
+    }
+
+    fn ids(value: &Value) -> Vec<u32> {
+        let ids = value.as_array().unwrap().iter();
+        ids.map(|id| id.as_u64().unwrap() as u32).collect()
     }
 }

@@ -51,6 +51,25 @@ fn one_prefill_then_one_step_a_token() {
 }
 
 #[test]
+fn rows_fan_out_once_and_are_reordered_only_when_they_move() {
+    let mut sampling = config(Search::Sample(Sampling::default()));
+    sampling.num_return_sequences = 3;
+    let decoder = toy::decoder(1);
+    generate(&decoder, &toy::groups(&[0, 1]), &[1, 5], &sampling, None).unwrap();
+    assert_eq!((decoder.fan_outs(), decoder.reorders()), (1, 0));
+
+    let decoder = toy::decoder(1);
+    generate(&decoder, &toy::groups(&[0, 1]), &[1, 5], &beams(3), None).unwrap();
+    assert_eq!(decoder.fan_outs(), 1);
+    assert!((1..decoder.steps()).contains(&decoder.reorders()));
+
+    let decoder = toy::decoder(1);
+    let greedy = config(Search::Greedy);
+    generate(&decoder, &toy::groups(&[0, 1]), &[1, 5], &greedy, None).unwrap();
+    assert_eq!((decoder.fan_outs(), decoder.reorders()), (0, 0));
+}
+
+#[test]
 fn one_beam_is_greedy_search() {
     for seed in 0..5 {
         let decoder = toy::decoder(seed);
