@@ -1,1 +1,87 @@
-//! BLIP in Rust: captions, answers, matching and search from Hugging Face or original checkpoints
+//! BLIP in Rust: captions of pictures from Hugging Face or original checkpoints, exactly as the references give them.
+//!
+//! For whoever wants to use BLIP. This crate puts the parts together and re-exports what their use takes; whoever needs
+//! less adds the one part instead:
+//!
+//! | you want | add |
+//! |---|---|
+//! | captions now | this crate |
+//! | image embeddings in a Burn program | `blip-vit` (and `blip-weights`) |
+//! | BLIP's exact preprocessing for another engine | `blip-processor` |
+//! | your own encoder in our beam search | `blip-traits`, `blip-tasks` |
+//!
+//! ```text
+//! checkpoint ─ blip-weights ─▶ blip-vit, blip-decoder ─┐
+//! picture    ─ blip-processor ─▶ PixelValues ──────────┴─ blip-tasks ─▶ captions with scores
+//! ```
+//!
+//! # Example
+//!
+//! A model with weights from a seed runs anywhere; its words are noise. [`Captioner::from_dir`] loads real ones.
+//!
+//! ```
+//! # #[cfg(all(feature = "flex", feature = "vocab"))] {
+//! use blip_core::{BlipConfig, CaptionOptions, Captioner, PixelValues, Reference};
+//!
+//! let device = blip_core::Device::flex();
+//! let captioner = Captioner::from_seed(&BlipConfig::tiny(), 1, Reference::HuggingFace, &device)?;
+//!
+//! let picture = PixelValues::new(vec![0.5; 3 * 32 * 32], [1, 32, 32])?;
+//! let options = CaptionOptions {
+//!     num_beams: Some(3),
+//!     num_return_sequences: Some(2),
+//!     ..CaptionOptions::default()
+//! };
+//! let captions = captioner.caption(&picture, &options)?;
+//! assert_eq!(captions.len(), 2);
+//! assert!(captions[0].score >= captions[1].score);
+//! # }
+//! # Ok::<(), blip_core::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `flex` | on | Burn's pure-Rust CPU backend |
+//! | `vocab` | on | the vocabulary of `bert-base-uncased`, which original checkpoints do not bring |
+//! | `wgpu`, `vulkan`, `metal` | off | Burn's GPU backends |
+//! | `hub` | off | [`Captioner`]`::from_pretrained`, which downloads; the only part that opens a socket |
+
+mod captioner;
+mod config;
+mod error;
+mod inspect;
+mod model;
+mod part;
+mod reference;
+mod seed;
+mod source;
+mod tokenizer;
+
+pub use blip_decoder::TextDecoder;
+pub use blip_nn::BertConfig;
+pub use blip_processor::{
+    AlphaPolicy, BertTokenizer, ImageLimits, ImageProcessor, ImageProcessorConfig, ProcessorError, RgbImage,
+    pre_caption, pre_question,
+};
+pub use blip_tasks::{
+    BeamSemantics, Caption, CaptionOptions, EarlyStopping, FinishReason, GenerationConfig, TaskError,
+    TextPiece, TextPolicy,
+};
+pub use blip_traits as traits;
+pub use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues, Tokenizer};
+pub use blip_vit::{VisionTransformer, VitConfig};
+pub use blip_weights as weights;
+pub use blip_weights::WeightsError;
+pub use burn::tensor::Device;
+
+pub use captioner::Captioner;
+pub use config::BlipConfig;
+pub use error::Error;
+pub use inspect::Inspection;
+pub use model::CaptionModel;
+pub use part::{Part, Task};
+pub use reference::{Layout, Reference};
+pub use seed::seeded;
+pub use source::{LoadOptions, ModelBytes, ModelFiles};

@@ -278,6 +278,9 @@ impl<V: ImageEncoder, D: TextDecoder, T: Tokenizer> Captioner<V, D, T> {
                 ids
             }
         };
+        if options.max_length.is_none() && self.policy.max_length_beyond_prompt {
+            config.max_length += prompt.len();
+        }
         let cut = text.filter(|_| self.policy.cut_prompt);
         Ok(Request {
             prompt,

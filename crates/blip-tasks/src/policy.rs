@@ -46,6 +46,9 @@ pub struct TextPolicy {
     /// Whether an answer's decoder sees a question's padding masked. Neither reference masks it when it generates, so
     /// an answer there depends on the longest question of its batch.
     pub mask_question_padding: bool,
+    /// Whether the prompt is not counted in `generation.max_length` and `sampling.max_length`. A request's own
+    /// `max_length` always counts it.
+    pub max_length_beyond_prompt: bool,
     /// How text is searched for if the request does not sample.
     pub generation: GenerationConfig,
     /// How text is searched for if the request samples.
@@ -57,8 +60,8 @@ pub struct TextPolicy {
 impl TextPolicy {
     /// The conventions of Hugging Face transformers 5.23, `models/blip/modeling_blip.py`.
     ///
-    /// No prompt; one that is given stays in the text. Greedy search of at most 20 tokens. `[CLS]` stays on questions
-    /// and on matched texts.
+    /// No prompt; one that is given stays in the text. Greedy search of at most 20 tokens behind the prompt. `[CLS]`
+    /// stays on questions and on matched texts.
     #[doc(alias = "BlipForConditionalGeneration")]
     pub fn hugging_face() -> Self {
         let generation = GenerationConfig {
@@ -72,6 +75,8 @@ impl TextPolicy {
             question_first_token: FirstToken::Cls,
             matching_first_token: FirstToken::Cls,
             mask_question_padding: false,
+            // transformers 5.23 generation/utils.py `_prepare_generated_length`: a default max_length grows by the prompt.
+            max_length_beyond_prompt: true,
             sampling: GenerationConfig {
                 // transformers 5.23 generation/configuration_utils.py: top_k is 50 unless it is set.
                 search: Search::Sample(Sampling {
@@ -107,6 +112,7 @@ impl TextPolicy {
             question_first_token: FirstToken::Enc,
             matching_first_token: FirstToken::Cls,
             mask_question_padding: false,
+            max_length_beyond_prompt: false,
             sampling: GenerationConfig {
                 search: Search::Sample(Sampling {
                     top_p: 0.9,

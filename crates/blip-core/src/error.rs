@@ -1,0 +1,129 @@
+//! What can go wrong from a checkpoint to a caption.
+
+use std::path::PathBuf;
+
+use blip_processor::ProcessorError;
+use blip_tasks::TaskError;
+use blip_traits::ModelError;
+use blip_weights::WeightsError;
+
+use crate::Task;
+
+/// Why a model could not be loaded, or a task not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("{}: cannot read it", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// A config.json that is no JSON, or whose fields have other types than transformers gives them.
+    #[error("{file}: {source}")]
+    Json {
+        /// The file, or what stands for it.
+        file: String,
+        /// What the parser said, with line and column.
+        source: serde_json::Error,
+    },
+
+    /// A config.json that asks for what BLIP is not.
+    #[error("config.json: {field}: expected {expected}, got {got}")]
+    Config {
+        /// The field, with its section.
+        field: String,
+        /// What is taken.
+        expected: String,
+        /// What it says.
+        got: String,
+    },
+
+    /// A config.json that is not that of these weights.
+    #[error("config.json says {field} {config}, but the weights have {weights}")]
+    Contradiction {
+        /// The field, with its section.
+        field: &'static str,
+        /// What the config says.
+        config: usize,
+        /// What the tensors' shapes say.
+        weights: usize,
+    },
+
+    /// A checkpoint whose names are neither Hugging Face's nor the original's.
+    #[error(
+        "expected a BLIP checkpoint with tensors under vision_model or visual_encoder, got {}",
+        if first.is_empty() { "no tensors".to_owned() } else { format!("{}, …", first.join(", ")) }
+    )]
+    UnknownLayout {
+        /// The first names that it has.
+        first: Vec<String>,
+    },
+
+    /// A checkpoint from which sizes cannot be read.
+    #[error("{tensor}: expected {expected}, got {got}")]
+    Tensor {
+        /// The tensor, by its name in the checkpoint.
+        tensor: String,
+        /// The shape that is taken.
+        expected: String,
+        /// The shape that it has, or that it is missing.
+        got: String,
+    },
+
+    /// A checkpoint for another task.
+    #[error("{task} needs {missing}, but the checkpoint holds {found}")]
+    MissingParts {
+        /// The task that was asked for.
+        task: Task,
+        /// The parts that are not there, as text.
+        missing: String,
+        /// The parts that are there, as text.
+        found: String,
+    },
+
+    /// No vocabulary came with the checkpoint, and the crate has none that fits.
+    #[error("no tokenizer for a vocabulary of {vocab_size}: expected tokenizer.json or vocab.txt beside the weights{}", if cfg!(feature = "vocab") { "" } else { " (the feature `vocab` is off)" })]
+    NoTokenizer {
+        /// The number of token ids of the weights.
+        vocab_size: usize,
+    },
+
+    /// A name that is none of those known.
+    #[error("{what}: expected {expected}, got {got:?}")]
+    UnknownName {
+        /// What is named.
+        what: &'static str,
+        /// The names that are known.
+        expected: &'static str,
+        /// The name that came.
+        got: String,
+    },
+
+    /// An image encoder that cannot be built.
+    #[error(transparent)]
+    Vision(#[from] blip_vit::VitError),
+
+    /// A text decoder that cannot be built.
+    #[error(transparent)]
+    Decoder(#[from] blip_decoder::DecoderError),
+
+    /// The checkpoint's file.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+
+    /// A picture, a tokenizer's or a processor's file.
+    #[error(transparent)]
+    Processor(#[from] ProcessorError),
+
+    /// A request that cannot be done.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+
+    /// A network that failed, or input that does not fit it.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}

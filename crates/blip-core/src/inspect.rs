@@ -1,0 +1,63 @@
+//! What a checkpoint is, told from its headers alone.
+
+use std::path::Path;
+
+use blip_weights::{Checkpoint, LoadReport, WeightsError, check};
+use burn::tensor::Device;
+
+use crate::part::layout_of;
+use crate::{BlipConfig, CaptionModel, Error, Layout, Part, Task};
+
+/// A checkpoint seen from its headers: no weights are read.
+pub struct Inspection {
+    /// The opened checkpoint, with its tensors' names, types and shapes.
+    pub checkpoint: Checkpoint,
+    /// How it names its tensors.
+    pub layout: Layout,
+    /// The parts of BLIP that it holds.
+    pub parts: Vec<Part>,
+    /// The task that it was made for, if it is one.
+    pub task: Option<Task>,
+    /// The sizes: those of config.json where there is one, else those that the shapes tell.
+    pub config: BlipConfig,
+    /// Whether it fits the networks of captioning; `None` if it has not their parts.
+    pub captioning: Option<Result<LoadReport, WeightsError>>,
+}
+
+impl Inspection {
+    /// Opens a folder in Hugging Face layout, or one file of weights.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it cannot be opened, is no BLIP checkpoint, or its config.json contradicts its weights.
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let checkpoint = Checkpoint::open(path)?;
+        let layout = layout_of(&checkpoint)?;
+        let parts = Part::all_in(&checkpoint, layout);
+        let json = path.join("config.json");
+        let config = if json.is_file() {
+            let text = std::fs::read_to_string(&json).map_err(|source| Error::Io { path: json, source })?;
+            let config = BlipConfig::from_json(&text)?;
+            config.check(&checkpoint, layout)?;
+            config
+        } else {
+            BlipConfig::from_checkpoint(&checkpoint, layout)?
+        };
+        let captioning = match Task::Captioning.check(&parts) {
+            Ok(()) => {
+                let model = CaptionModel::new(&config, device)?;
+                Some(check(&checkpoint, &model, &CaptionModel::keys(layout)))
+            }
+            Err(_) => None,
+        };
+        Ok(Self {
+            task: Task::of(&parts),
+            checkpoint,
+            layout,
+            parts,
+            config,
+            captioning,
+        })
+    }
+}

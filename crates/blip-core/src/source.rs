@@ -1,0 +1,252 @@
+//! From files to what a task is built of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blip_processor::{AlphaPolicy, BertTokenizer, ImageProcessor, ImageProcessorConfig};
+use blip_traits::Tokenizer;
+use blip_weights::Checkpoint;
+use burn::tensor::Device;
+
+use crate::part::layout_of;
+use crate::tokenizer::WithIds;
+use crate::{BlipConfig, Error, Layout, Part, Reference, Task};
+
+/// The files of a checkpoint, where they do not lie together in one folder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelFiles {
+    /// One file of weights, or the shards of one model: safetensors or PyTorch.
+    pub weights: Vec<PathBuf>,
+    /// Hugging Face's `config.json`. Without it the sizes are read off the tensors.
+    pub config: Option<PathBuf>,
+    /// `tokenizer.json` or `vocab.txt`. Without it the standard vocabulary in the crate is taken.
+    pub tokenizer: Option<PathBuf>,
+    /// Hugging Face's `preprocessor_config.json`.
+    pub preprocessor: Option<PathBuf>,
+}
+
+/// The contents of a checkpoint's files, for programs that keep them elsewhere than in a file system.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelBytes {
+    /// One safetensors or PyTorch file.
+    pub weights: Vec<u8>,
+    /// Hugging Face's `config.json`. Without it the sizes are read off the tensors.
+    pub config: Option<String>,
+    /// `tokenizer.json` or `vocab.txt`. Without it the standard vocabulary in the crate is taken.
+    pub tokenizer: Option<Vec<u8>>,
+    /// Hugging Face's `preprocessor_config.json`.
+    pub preprocessor: Option<String>,
+}
+
+/// How a checkpoint is loaded.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Where the networks run.
+    pub device: Device,
+    /// Whose conventions are followed; `None` is those of the checkpoint's layout.
+    ///
+    /// Said aloud it also sets the ViT's LayerNorm epsilon, which config.json states otherwise.
+    pub reference: Option<Reference>,
+    /// Height and width that pictures are resized to; `None` is the checkpoint's. The position table is interpolated.
+    pub image_size: Option<[usize; 2]>,
+    /// What becomes of transparency.
+    pub alpha: AlphaPolicy,
+    /// Whether pictures are turned as their EXIF data says. No reference does that.
+    pub exif_orientation: bool,
+}
+
+impl LoadOptions {
+    /// The defaults on a device of your choice.
+    pub fn new(device: Device) -> Self {
+        Self {
+            device,
+            reference: None,
+            image_size: None,
+            alpha: AlphaPolicy::default(),
+            exif_orientation: false,
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+impl Default for LoadOptions {
+    /// On the CPU.
+    fn default() -> Self {
+        Self::new(Device::flex())
+    }
+}
+
+/// An opened checkpoint with everything beside it: headers read and checked, no weights yet.
+pub(crate) struct Source {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) layout: Layout,
+    pub(crate) reference: Reference,
+    pub(crate) config: BlipConfig,
+    tokenizer: Option<Vec<u8>>,
+    preprocessor: Option<String>,
+    /// Whether a config.json states the ids that begin and end a text.
+    ids_are_stated: bool,
+    options: LoadOptions,
+}
+
+impl Source {
+    /// A folder in Hugging Face layout, or one file of weights.
+    pub(crate) fn open_path(path: &Path, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+        if path.is_dir() {
+            return Self::open_dir(path, task, options);
+        }
+        let files = ModelFiles {
+            weights: vec![path.to_owned()],
+            ..ModelFiles::default()
+        };
+        Self::open_files(&files, task, options)
+    }
+
+    /// A folder in Hugging Face layout.
+    pub(crate) fn open_dir(folder: &Path, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+        let checkpoint = Checkpoint::open(folder)?;
+        let beside = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        let files = ModelFiles {
+            weights: Vec::new(),
+            config: beside("config.json"),
+            tokenizer: beside("tokenizer.json").or_else(|| beside("vocab.txt")),
+            preprocessor: beside("preprocessor_config.json"),
+        };
+        Self::with_files(checkpoint, &files, task, options)
+    }
+
+    /// Files, wherever they are.
+    pub(crate) fn open_files(files: &ModelFiles, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+        let checkpoint = Checkpoint::open_files(&files.weights)?;
+        Self::with_files(checkpoint, files, task, options)
+    }
+
+    fn with_files(
+        checkpoint: Checkpoint,
+        files: &ModelFiles,
+        task: Task,
+        options: &LoadOptions,
+    ) -> Result<Self, Error> {
+        let read = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
+        let text = |path: &Option<PathBuf>| -> Result<Option<String>, Error> {
+            Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let (config, preprocessor) = (text(&files.config)?, text(&files.preprocessor)?);
+        Self::new(
+            checkpoint,
+            config,
+            read(&files.tokenizer)?,
+            preprocessor,
+            task,
+            options,
+        )
+    }
+
+    /// Contents of files.
+    pub(crate) fn from_bytes(bytes: ModelBytes, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+        let checkpoint = Checkpoint::from_bytes(bytes.weights)?;
+        Self::new(
+            checkpoint,
+            bytes.config,
+            bytes.tokenizer,
+            bytes.preprocessor,
+            task,
+            options,
+        )
+    }
+
+    fn new(
+        checkpoint: Checkpoint,
+        config: Option<String>,
+        tokenizer: Option<Vec<u8>>,
+        preprocessor: Option<String>,
+        task: Task,
+        options: &LoadOptions,
+    ) -> Result<Self, Error> {
+        let layout = layout_of(&checkpoint)?;
+        task.check(&Part::all_in(&checkpoint, layout))?;
+        let ids_are_stated = config.is_some();
+        let mut config = match config {
+            Some(json) => {
+                let config = BlipConfig::from_json(&json)?;
+                config.check(&checkpoint, layout)?;
+                config
+            }
+            None => BlipConfig::from_checkpoint(&checkpoint, layout)?,
+        };
+        if let Some(reference) = options.reference {
+            config.vision.layer_norm_eps = reference.vision_epsilon();
+        }
+        Ok(Self {
+            reference: options.reference.unwrap_or(layout.reference()),
+            checkpoint,
+            layout,
+            config,
+            tokenizer,
+            preprocessor,
+            ids_are_stated,
+            options: options.clone(),
+        })
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.options.device
+    }
+
+    /// The size that pictures are resized to.
+    pub(crate) fn image_size(&self) -> [usize; 2] {
+        self.options
+            .image_size
+            .unwrap_or([self.config.vision.image_size; 2])
+    }
+
+    pub(crate) fn image_processor(&self) -> Result<ImageProcessor, Error> {
+        let mut config = match &self.preprocessor {
+            Some(json) => ImageProcessorConfig::from_preprocessor_json(json)?,
+            None => ImageProcessorConfig::new(self.image_size()),
+        };
+        // The networks decide the size: a preprocessor_config.json may be that of another size. Normalisation stays
+        // at its default: the original's arithmetic and that of Hugging Face's Pillow processor have the same bits.
+        config.size = self.image_size();
+        config.alpha = self.options.alpha;
+        config.exif_orientation = self.options.exif_orientation;
+        Ok(ImageProcessor::new(config)?)
+    }
+
+    pub(crate) fn tokenizer(&self) -> Result<Arc<dyn Tokenizer>, Error> {
+        let tokenizer = match &self.tokenizer {
+            Some(bytes) if bytes.trim_ascii_start().starts_with(b"{") => {
+                BertTokenizer::from_tokenizer_json(bytes)?
+            }
+            Some(bytes) => BertTokenizer::from_vocab_txt(bytes)?,
+            None => built_in(self.config.text.vocab_size)?,
+        };
+        let tokenizer = tokenizer.with_special_token_policy(self.reference.special_token_policy())?;
+        if self.ids_are_stated {
+            Ok(Arc::new(WithIds::new(tokenizer, &self.config)))
+        } else {
+            Ok(Arc::new(tokenizer))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(feature = "vocab")]
+pub(crate) fn built_in(vocab_size: usize) -> Result<BertTokenizer, Error> {
+    let tokenizer = BertTokenizer::new();
+    if tokenizer.vocab_size() != vocab_size {
+        return Err(Error::NoTokenizer { vocab_size });
+    }
+    Ok(tokenizer)
+}
+
+#[cfg(not(feature = "vocab"))]
+pub(crate) fn built_in(vocab_size: usize) -> Result<BertTokenizer, Error> {
+    Err(Error::NoTokenizer { vocab_size })
+}
