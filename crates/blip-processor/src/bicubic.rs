@@ -57,7 +57,7 @@ impl PassOrder {
 /// let edge = RgbImage::new(2, 1, vec![0, 0, 0, 255, 255, 255])?;
 /// let wide = resize_bicubic(&edge, [1, 4], PassOrder::default())?;
 /// let red: Vec<u8> = wide.as_bytes().iter().copied().step_by(3).collect();
-/// assert_eq!(red, [0, 58, 197, 255]);
+/// assert_eq!(red, [0, 53, 202, 255]);
 /// # Ok::<(), blip_processor::ProcessorError>(())
 /// ```
 pub fn resize_bicubic(
@@ -139,53 +139,8 @@ fn round(sum: i32) -> u8 {
 /// One half in units of 2^-22.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// Lanes of the horizontal pass; weights and planes are padded to a multiple.
-const LANES: usize = 8;
-
-/// Bits of the low part of a split weight.
-const LOW_BITS: u32 = 15;
-
-/// A window whose weights are split into two i16, `weight = high * 2^15 + low`, and padded with zeros.
-///
-/// Products of two i16 that are summed to i32 are what every CPU multiplies fastest; a whole weight needs 24 bits.
-struct SplitWindow {
-    start: usize,
-    high: Vec<[i16; LANES]>,
-    low: Vec<[i16; LANES]>,
-}
-
-impl From<Window> for SplitWindow {
-    fn from(window: Window) -> Self {
-        let split = |part: fn(i32) -> i16| {
-            window
-                .weights
-                .chunks(LANES)
-                .map(|chunk| std::array::from_fn(|lane| chunk.get(lane).map_or(0, |&weight| part(weight))))
-                .collect()
-        };
-        Self {
-            start: window.start,
-            high: split(|weight| (weight >> LOW_BITS) as i16),
-            low: split(|weight| (weight & ((1 << LOW_BITS) - 1)) as i16),
-        }
-    }
-}
-
-impl SplitWindow {
-    /// The weighted mean of the samples of one plane of a row.
-    fn apply(&self, plane: &[i16]) -> u8 {
-        let samples = plane[self.start..].as_chunks::<LANES>().0;
-        let (mut high, mut low) = (0_i32, 0_i32);
-        for ((samples, weights), low_weights) in samples.iter().zip(&self.high).zip(&self.low) {
-            for lane in 0..LANES {
-                high = high.wrapping_add(i32::from(samples[lane]) * i32::from(weights[lane]));
-                low = low.wrapping_add(i32::from(samples[lane]) * i32::from(low_weights[lane]));
-            }
-        }
-        // The parts may wrap, their sum does not: weights add up to 1, and their magnitudes to less than 2.
-        round((high << LOW_BITS).wrapping_add(low).wrapping_add(HALF))
-    }
-}
+/// Rows that the horizontal pass takes at once.
+const ROWS: usize = 16;
 
 /// The horizontal pass, `[height, width, 3]` to `[height, new_width, 3]`.
 fn resize_rows(image: Cow<'_, RgbImage>, new_width: usize) -> Cow<'_, RgbImage> {
@@ -193,25 +148,37 @@ fn resize_rows(image: Cow<'_, RgbImage>, new_width: usize) -> Cow<'_, RgbImage> 
     if width == new_width {
         return image;
     }
-    let windows: Vec<SplitWindow> = windows(width, new_width)
-        .into_iter()
-        .map(SplitWindow::from)
-        .collect();
-    // One row, a plane a colour, so that the samples of a window are neighbours.
-    let mut planes = [(); 3].map(|()| vec![0_i16; width + LANES]);
+    let windows = windows(width, new_width);
     let mut output = vec![0; height * new_width * 3];
-    let rows = image.as_bytes().chunks_exact(width * 3);
-    for (row, output) in rows.zip(output.chunks_exact_mut(new_width * 3)) {
-        let [red, green, blue] = &mut planes;
-        let samples = red.iter_mut().zip(green).zip(blue);
-        for (pixel, ((red, green), blue)) in row.as_chunks::<3>().0.iter().zip(samples) {
-            [*red, *green, *blue] = pixel.map(i16::from);
+    // [width, ROWS, 3]: a weight meets neighbours in memory, which the CPU multiplies together.
+    let mut columns = vec![[0_u8; 3 * ROWS]; width];
+    let blocks = image.as_bytes().chunks(3 * width * ROWS);
+    for (block, output) in blocks.zip(output.chunks_mut(3 * new_width * ROWS)) {
+        for (lane, row) in block.chunks_exact(3 * width).enumerate() {
+            for (column, pixel) in columns.iter_mut().zip(row.as_chunks::<3>().0) {
+                column.as_chunks_mut::<3>().0[lane] = *pixel;
+            }
         }
-        for (window, pixel) in windows.iter().zip(output.as_chunks_mut::<3>().0) {
-            *pixel = planes.each_ref().map(|plane| window.apply(plane));
+        for (x, window) in windows.iter().enumerate() {
+            let mut sums = [HALF; 3 * ROWS];
+            for (samples, &weight) in columns[window.start..].iter().zip(&window.weights) {
+                add_weighted(&mut sums, samples, weight);
+            }
+            let column = sums.map(round);
+            for (lane, row) in output.chunks_exact_mut(3 * new_width).enumerate() {
+                row.as_chunks_mut::<3>().0[x] = column.as_chunks().0[lane];
+            }
         }
     }
     Cow::Owned(RgbImage::from_parts(new_width, height, output))
+}
+
+/// One term of every weighted mean. Sums stay below 2^31: weights add up to 1, and their magnitudes to less than 2.
+#[inline(always)]
+fn add_weighted(sums: &mut [i32], samples: &[u8], weight: i32) {
+    for (sum, &sample) in sums.iter_mut().zip(samples) {
+        *sum = sum.wrapping_add(i32::from(sample).wrapping_mul(weight));
+    }
 }
 
 /// The vertical pass, `[height, width, 3]` to `[new_height, width, 3]`.
@@ -230,9 +197,7 @@ fn resize_columns(image: Cow<'_, RgbImage>, new_height: usize) -> Cow<'_, RgbIma
         sums.fill(HALF);
         let rows = image.as_bytes()[window.start * row..].chunks_exact(row);
         for (samples, &weight) in rows.zip(&window.weights) {
-            for (sum, &sample) in sums.iter_mut().zip(samples) {
-                *sum = sum.wrapping_add(i32::from(sample).wrapping_mul(weight));
-            }
+            add_weighted(&mut sums, samples, weight);
         }
         for (output, &sum) in output.iter_mut().zip(&sums) {
             *output = round(sum);

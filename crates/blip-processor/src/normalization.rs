@@ -11,6 +11,8 @@ use crate::RgbImage;
 pub const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 
 /// OpenAI CLIP's standard deviation of red, green and blue, which BLIP normalises with.
+// The digits are those of every configuration file.
+#[allow(clippy::excessive_precision)]
 pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 
 /// Whose arithmetic turns a sample into a pixel value.

@@ -115,7 +115,7 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// None but those of a broken invariant: the size was checked by [`new`](Self::new).
+    /// None for now: [`new`](Self::new) has checked the size.
     pub fn preprocess(&self, image: &RgbImage) -> Result<PixelValues, ProcessorError> {
         let [height, width] = self.config.size;
         let resized = resize_bicubic(image, [height, width], self.config.pass_order)?;

@@ -35,11 +35,6 @@ pub(crate) fn size(value: &Value) -> [usize; 2] {
     [number(&value[0]), number(&value[1])]
 }
 
-pub(crate) fn ids(value: &Value) -> Vec<u32> {
-    let ids = value.as_array().unwrap().iter();
-    ids.map(|id| id.as_u64().unwrap() as u32).collect()
-}
-
 /// 64-bit FNV-1a, as the generator writes it.
 pub(crate) fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> String {
     let hash = bytes.into_iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
