@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blip_decoder::TextDecoder;
-use blip_processor::ImageProcessor;
+use blip_processor::{ImageProcessor, ImageProcessorConfig, ProcessorError};
 use blip_tasks::{Caption, CaptionOptions, TextPiece, TextPolicy};
 use blip_traits::{HiddenStates, ImageEncoder, PixelValues, Tokenizer};
 use blip_vit::VisionTransformer;
@@ -12,7 +12,9 @@ use blip_weights::load_module;
 use burn::tensor::Device;
 
 use crate::source::{Source, built_in};
-use crate::{BlipConfig, CaptionModel, Error, LoadOptions, ModelBytes, ModelFiles, Reference, Task, seeded};
+use crate::{BlipConfig, CaptionModel, Error, LoadOptions, ModelBytes, ModelFiles, Reference, Task};
+
+type Pipeline = blip_tasks::Captioner<Arc<VisionTransformer>, Arc<TextDecoder>, Arc<dyn Tokenizer>>;
 
 /// Says what pictures show.
 ///
@@ -38,7 +40,7 @@ use crate::{BlipConfig, CaptionModel, Error, LoadOptions, ModelBytes, ModelFiles
 #[doc(alias = "BLIP_Decoder")]
 #[derive(Clone)]
 pub struct Captioner {
-    pipeline: Arc<blip_tasks::Captioner<Arc<VisionTransformer>, Arc<TextDecoder>, Arc<dyn Tokenizer>>>,
+    pipeline: Arc<Pipeline>,
     processor: Arc<ImageProcessor>,
 }
 
@@ -65,6 +67,25 @@ impl Captioner {
     /// As [`from_files`](Self::from_files).
     pub fn from_path(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, Error> {
         Self::from_source(Source::open_path(path.as_ref(), Task::Captioning, options)?)
+    }
+
+    /// Downloads a repository of the Hugging Face hub, or takes what an earlier call downloaded, and loads it.
+    ///
+    /// The endpoint, the cache and the token are those of `huggingface_hub`: `HF_ENDPOINT`, `HF_HOME`, `HF_TOKEN`.
+    /// `on_progress` is told how far each file is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weights`] if a file cannot be had, and as [`from_files`](Self::from_files).
+    #[cfg(feature = "hub")]
+    pub fn from_pretrained(
+        repo_id: &str,
+        revision: &str,
+        options: &LoadOptions,
+        on_progress: impl FnMut(blip_weights::Progress<'_>),
+    ) -> Result<Self, Error> {
+        let folder = blip_weights::Hub::from_env().download(repo_id, revision, on_progress)?;
+        Self::from_path(folder, options)
     }
 
     /// Loads files that do not lie together in one folder.
@@ -117,9 +138,9 @@ impl Captioner {
         reference: Reference,
         device: &Device,
     ) -> Result<Self, Error> {
-        let model = seeded(CaptionModel::new(config, device)?, seed);
+        let model = CaptionModel::from_seed(config, seed, device)?;
         let image_size = [config.vision.image_size; 2];
-        let processor = blip_processor::ImageProcessorConfig::new(image_size);
+        let processor = ImageProcessorConfig::new(image_size);
         let tokenizer = built_in(config.text.vocab_size)?;
         Self::from_parts(
             model,
@@ -150,20 +171,21 @@ impl Captioner {
     ///
     /// # Errors
     ///
-    /// [`Error::Processor`] if the file is no picture within the limits; [`Error::Task`] if the options cannot be met.
+    /// [`Error::Processor`] if the file cannot be read; [`Error::Picture`] if it is no picture within the limits;
+    /// [`Error::Task`] if the options cannot be met.
     pub fn caption_file(
         &self,
         path: impl AsRef<Path>,
         options: &CaptionOptions,
     ) -> Result<Vec<Caption>, Error> {
-        self.caption(&self.processor.preprocess_file(path)?, options)
+        self.caption(&self.open(path.as_ref())?, options)
     }
 
     /// The captions of a picture in an image file's bytes.
     ///
     /// # Errors
     ///
-    /// As [`caption_file`](Self::caption_file).
+    /// [`Error::Processor`] if they are no picture within the limits; [`Error::Task`] if the options cannot be met.
     pub fn caption_bytes(&self, bytes: &[u8], options: &CaptionOptions) -> Result<Vec<Caption>, Error> {
         self.caption(&self.processor.preprocess_bytes(bytes)?, options)
     }
@@ -213,14 +235,14 @@ impl Captioner {
         paths: &[P],
         options: &CaptionOptions,
     ) -> Result<Vec<Vec<Caption>>, Error> {
-        self.caption_each(paths, |path| Ok(self.processor.preprocess_file(path)?), options)
+        self.caption_each(paths, |path| self.open(path.as_ref()), options)
     }
 
     /// The captions of pictures in image files' bytes, together; each gets what it gets alone.
     ///
     /// # Errors
     ///
-    /// As [`caption_file`](Self::caption_file), for the first picture that fails.
+    /// As [`caption_bytes`](Self::caption_bytes), for the first picture that fails.
     pub fn caption_bytes_batch<B: AsRef<[u8]>>(
         &self,
         pictures: &[B],
@@ -231,6 +253,20 @@ impl Captioner {
             |bytes| Ok(self.processor.preprocess_bytes(bytes.as_ref())?),
             options,
         )
+    }
+
+    /// Opens and preprocesses a picture's file; its errors name the file.
+    fn open(&self, path: &Path) -> Result<PixelValues, Error> {
+        self.processor
+            .preprocess_file(path)
+            .map_err(|source| match source {
+                // This one names it already.
+                ProcessorError::Io { .. } => Error::Processor(source),
+                _ => Error::Picture {
+                    path: path.to_owned(),
+                    source,
+                },
+            })
     }
 
     fn caption_each<P>(

@@ -22,6 +22,15 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A file could not be written.
+    #[error("{}: cannot write it", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
     /// A config.json that is no JSON, or whose fields have other types than transformers gives them.
     #[error("{file}: {source}")]
     Json {
@@ -103,6 +112,15 @@ pub enum Error {
         got: String,
     },
 
+    /// Something that this build leaves out.
+    #[error("{what} needs the feature `{feature}`, which is off")]
+    FeatureOff {
+        /// What was asked for.
+        what: &'static str,
+        /// The feature of this crate that brings it.
+        feature: &'static str,
+    },
+
     /// An image encoder that cannot be built.
     #[error(transparent)]
     Vision(#[from] blip_vit::VitError),
@@ -115,7 +133,16 @@ pub enum Error {
     #[error(transparent)]
     Weights(#[from] WeightsError),
 
-    /// A picture, a tokenizer's or a processor's file.
+    /// A file that is no picture, or none within the limits.
+    #[error("{}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProcessorError,
+    },
+
+    /// A picture in memory, or a tokenizer's or a processor's file.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
 

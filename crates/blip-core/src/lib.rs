@@ -50,11 +50,13 @@
 
 mod captioner;
 mod config;
+mod device;
 mod error;
 mod inspect;
 mod model;
 mod part;
 mod reference;
+mod save;
 mod seed;
 mod source;
 mod tokenizer;
@@ -78,6 +80,7 @@ pub use burn::tensor::Device;
 
 pub use captioner::Captioner;
 pub use config::BlipConfig;
+pub use device::device;
 pub use error::Error;
 pub use inspect::Inspection;
 pub use model::CaptionModel;

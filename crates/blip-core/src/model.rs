@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::part::{LEFT_OUT, OTHER_TASKS};
-use crate::{BlipConfig, Error, Layout, Task};
+use crate::{BlipConfig, Error, Layout, Task, seeded};
 
 /// The networks of captioning, under the names that the original's checkpoints give them.
 ///
@@ -32,6 +32,17 @@ impl CaptionModel {
             visual_encoder: VisionTransformer::new(&config.vision, device)?,
             text_decoder: TextDecoder::new(&config.text, device)?,
         })
+    }
+
+    /// Networks with weights from a seed ([`seeded`]), whose head scores by the word embeddings.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_seed(config: &BlipConfig, seed: u64, device: &Device) -> Result<Self, Error> {
+        let mut model = seeded(Self::new(config, device)?, seed);
+        model.text_decoder = model.text_decoder.tied();
+        Ok(model)
     }
 
     /// Where its parameters stand in checkpoints of a layout, and what else those may hold.

@@ -1,13 +1,13 @@
 //! The decoder as a whole.
 
-use blip_nn::{BERT_KEYS, Bert, BertConfig, KvCache};
+use blip_nn::{Bert, BertConfig, KvCache};
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::{DecoderCache, DecoderError, LmHead};
 
-/// Where the parameters stand in published checkpoints under `text_decoder`, beside [`BERT_KEYS`] under
+/// Where the parameters stand in published checkpoints under `text_decoder`, beside [`BERT_KEYS`](blip_nn::BERT_KEYS) under
 /// `text_decoder.bert`.
 pub const DECODER_KEYS: &[(&str, &str)] = &[
     ("head.dense", "cls.predictions.transform.dense"),
@@ -70,10 +70,30 @@ impl TextDecoder {
         })
     }
 
-    /// Where the parameters stand in published checkpoints: pairs of `(here, there)` for [`DECODER_KEYS`] and, under
-    /// `bert`, [`BERT_KEYS`].
-    pub fn key_tables() -> [(&'static str, &'static [(&'static str, &'static str)]); 2] {
-        [("", DECODER_KEYS), ("bert", BERT_KEYS)]
+    /// The same decoder whose head scores by the word embeddings, as in every published checkpoint.
+    ///
+    /// The head holds a copy: training one does not move the other.
+    pub fn tied(mut self) -> Self {
+        let words = self.bert.word_embeddings();
+        let (device, [rows, width]) = (words.device(), words.dims());
+        let words: Vec<f32> = words
+            .try_into_vec_as()
+            .expect("word embeddings are readable floats");
+        let mut weight = vec![0.0; words.len()];
+        for (row, values) in words.chunks_exact(width).enumerate() {
+            for (column, &value) in values.iter().enumerate() {
+                weight[column * rows + row] = value;
+            }
+        }
+        let weight = Tensor::from_data(TensorData::new(weight, [width, rows]), &device);
+        self.head = self.head.with_weight(weight);
+        self
+    }
+
+    /// Whether the head scores by the word embeddings.
+    pub fn is_tied(&self) -> bool {
+        let equal = self.head.weight().transpose().equal(self.bert.word_embeddings());
+        equal.all().into_scalar::<bool>()
     }
 
     /// Writes tokens to every row, on the device.
@@ -254,6 +274,13 @@ mod tests {
                 .unwrap()
         };
         close(run(&padded).at(1, 1), run(&short).at(1, 1));
+    }
+
+    #[test]
+    fn a_tied_head_scores_by_the_word_embeddings() {
+        let (decoder, _) = tiny();
+        assert!(!decoder.is_tied());
+        assert!(decoder.tied().is_tied());
     }
 
     #[test]

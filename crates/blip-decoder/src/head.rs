@@ -26,6 +26,17 @@ impl LmHead {
         }
     }
 
+    /// The last matrix, `[hidden_size, vocab_size]`.
+    pub(crate) fn weight(&self) -> Tensor<2> {
+        self.decoder.weight()
+    }
+
+    /// The same head with another last matrix, `[hidden_size, vocab_size]`, contiguous.
+    pub(crate) fn with_weight(mut self, weight: Tensor<2>) -> Self {
+        self.decoder = self.decoder.with_weight(weight);
+        self
+    }
+
     /// Applies the head.
     ///
     /// # Shapes

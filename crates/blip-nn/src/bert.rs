@@ -377,6 +377,11 @@ impl Bert {
         hidden
     }
 
+    /// The table of word embeddings, `[vocab_size, hidden_size]`.
+    pub fn word_embeddings(&self) -> Tensor<2> {
+        self.embeddings.word_embeddings.weight.val()
+    }
+
     /// The number of layers.
     pub fn num_hidden_layers(&self) -> usize {
         self.layers.len()

@@ -20,6 +20,21 @@ impl Linear {
         }
     }
 
+    /// The same layer with another weight.
+    ///
+    /// # Shapes
+    ///
+    /// - weight: `[in, out]`, contiguous
+    pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
+        self.weight = Param::initialized(self.weight.id, weight);
+        self
+    }
+
+    /// The weight, `[in, out]`.
+    pub fn weight(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+
     /// Applies the layer to the last axis.
     ///
     /// # Shapes

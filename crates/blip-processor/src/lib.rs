@@ -67,4 +67,6 @@ pub use normalization::{CLIP_MEAN, CLIP_STD, Normalization};
 pub use processor::ImageProcessor;
 pub use rgb::RgbImage;
 pub use text::{pre_caption, pre_question};
+#[cfg(feature = "vocab")]
+pub use tokenizer::BERT_BASE_UNCASED;
 pub use tokenizer::{BertTokenizer, SpecialTokenPolicy};

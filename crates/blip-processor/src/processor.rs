@@ -84,13 +84,9 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// [`ProcessorError::Io`] if the file cannot be read, and what [`preprocess_bytes`](Self::preprocess_bytes) says.
+    /// What [`decode_file`](Self::decode_file) says.
     pub fn preprocess_file(&self, path: impl AsRef<Path>) -> Result<PixelValues, ProcessorError> {
-        self.preprocess_bytes(&read_file(
-            path.as_ref(),
-            "picture",
-            self.config.limits.max_file_bytes,
-        )?)
+        self.preprocess(&self.decode_file(path)?)
     }
 
     /// Decodes, resizes and normalises the bytes of a picture file.
@@ -121,6 +117,16 @@ impl ImageProcessor {
         let resized = resize_bicubic(image, [height, width], self.config.pass_order)?;
         let values = self.table.apply(&resized);
         Ok(PixelValues::new(values, [1, height, width]).expect("the table gives three values a pixel"))
+    }
+
+    /// Reads and decodes a picture file, within the configuration's limits.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessorError::Io`] if the file cannot be read, and what [`decode`](Self::decode) says.
+    pub fn decode_file(&self, path: impl AsRef<Path>) -> Result<RgbImage, ProcessorError> {
+        let limit = self.config.limits.max_file_bytes;
+        self.decode(&read_file(path.as_ref(), "picture", limit)?)
     }
 
     /// Decodes the bytes of a picture file, within the configuration's limits.

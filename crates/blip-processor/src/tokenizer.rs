@@ -27,6 +27,10 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// The file's name in errors.
 const FILE: &str = "vocabulary";
 
+/// The vocabulary of `bert-base-uncased`, one token a line: a `vocab.txt`. Apache-2.0, from Google's BERT.
+#[cfg(feature = "vocab")]
+pub const BERT_BASE_UNCASED: &str = include_str!("../vocab/bert-base-uncased.txt");
+
 /// What becomes of a text that spells a special token, such as `"[SEP]"` or `"[DEC]"`.
 ///
 /// The references agree on every other text.
@@ -84,7 +88,7 @@ impl BertTokenizer {
     /// The tokenizer of every published BLIP checkpoint, with the vocabulary of `bert-base-uncased` that is built in.
     #[cfg(feature = "vocab")]
     pub fn new() -> Self {
-        let vocab = include_str!("../vocab/bert-base-uncased.txt");
+        let vocab = BERT_BASE_UNCASED;
         Self::from_vocab_txt(vocab).expect("the built-in vocabulary is whole")
     }
 

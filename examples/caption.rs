@@ -1,0 +1,358 @@
+//! Captions pictures.
+//!
+//! ```text
+//! cargo run --release --example caption -- --model blip-image-captioning-base beach.jpg
+//! ```
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use blip_core::{Caption, CaptionOptions, Captioner, PixelValues};
+use blip_examples::{ModelArgs, Output, chain, exit, pictures};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+/// Says what pictures show.
+///
+/// A caption's score is the sum of its tokens' log-probabilities, in beam search divided by the length to the power of
+/// the length penalty; higher is better. token_log_probs are those of the generated tokens, [SEP] included.
+#[derive(Parser)]
+#[command(name = "caption")]
+struct Cli {
+    /// Pictures, or folders of pictures.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// What the captions begin with. Default: nothing (huggingface), "a picture of " (salesforce).
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+
+    /// Partial captions kept in beam search; 1 is greedy search [default: 3; 1 with --stream].
+    #[arg(long, value_name = "N", conflicts_with = "sample")]
+    num_beams: Option<usize>,
+
+    /// Tokens that a caption may have, with its prompt, first and last token.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    max_length: usize,
+
+    /// Tokens that a caption has at least, with its prompt and first token.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    min_length: usize,
+
+    /// Draw tokens at random instead of searching for the likeliest caption.
+    #[arg(long)]
+    sample: bool,
+
+    /// Draw from the smallest set of tokens whose probability reaches this.
+    #[arg(long, requires = "sample", value_name = "P")]
+    top_p: Option<f32>,
+
+    /// Draw from this many of the most likely tokens; 0 is all.
+    #[arg(long, requires = "sample", value_name = "K")]
+    top_k: Option<usize>,
+
+    /// Below 1 sharpens the distribution, above 1 flattens it.
+    #[arg(long, requires = "sample", value_name = "T")]
+    temperature: Option<f32>,
+
+    /// Where the draws come from: the same seed draws the same captions.
+    #[arg(long, requires = "sample", value_name = "S")]
+    seed: Option<u64>,
+
+    /// Captions for each picture.
+    #[arg(long, value_name = "N")]
+    num_return_sequences: Option<usize>,
+
+    /// Above 1 discourages words that the caption has already.
+    #[arg(long, value_name = "R")]
+    repetition_penalty: Option<f32>,
+
+    /// Exponent of the length by which a beam's score is divided.
+    #[arg(long, conflicts_with = "sample", value_name = "L")]
+    length_penalty: Option<f64>,
+
+    /// No n-gram of this size comes twice.
+    #[arg(long, value_name = "N")]
+    no_repeat_ngram_size: Option<usize>,
+
+    /// A word or phrase that does not come; may be given several times.
+    #[arg(long = "bad-word", value_name = "W")]
+    bad_words: Vec<String>,
+
+    /// Pictures that are encoded and captioned together; each gets what it gets alone.
+    #[arg(long, default_value_t = 1, value_name = "B", value_parser = batch_size)]
+    batch_size: usize,
+
+    /// Print a caption while it is written (greedy search or sampling, one caption for each picture).
+    #[arg(long, conflicts_with_all = ["json", "num_return_sequences"])]
+    stream: bool,
+
+    /// Also write each picture's captions beside it, into a file with this ending.
+    #[arg(long, value_name = "EXT")]
+    sidecar: Option<String>,
+
+    /// Search folders' subfolders too.
+    #[arg(long)]
+    recursive: bool,
+
+    /// One JSON object a line on standard output; times are milliseconds, those of a batch divided by its pictures.
+    #[arg(long)]
+    json: bool,
+}
+
+fn batch_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size @ 1..=4096) => Ok(size),
+        _ => Err("expected a number from 1 to 4096".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    exit(run(&Cli::parse()))
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
+    let images = pictures(&cli.images, cli.recursive)?;
+    if images.is_empty() {
+        return Err("no pictures in the folders given".into());
+    }
+    let captioner = cli.model.captioner()?;
+    let mut report = Report {
+        cli,
+        output: Output::new(),
+        failed: false,
+        bar: progress(images.len()),
+    };
+    for batch in images.chunks(cli.batch_size) {
+        caption(&captioner, batch, &mut report)?;
+    }
+    report.bar.finish_and_clear();
+    Ok(if report.failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// A bar on standard error, where that is a terminal and there is something to wait for.
+fn progress(pictures: usize) -> ProgressBar {
+    if pictures < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {eta} left");
+    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// How long each stage took for one picture.
+#[derive(Clone, Copy, Default)]
+struct Timings {
+    decode: Duration,
+    preprocess: Duration,
+    encode: Duration,
+    generate: Duration,
+}
+
+/// A picture that could be read.
+struct Picture<'a> {
+    path: &'a Path,
+    pixel_values: PixelValues,
+    timings: Timings,
+}
+
+/// Captions a batch. What is wrong with a picture is told, and the rest go on; what is wrong with the request ends it.
+fn caption(captioner: &Captioner, paths: &[PathBuf], report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let mut read = Vec::with_capacity(paths.len());
+    for path in paths {
+        match open(captioner, path) {
+            Ok(picture) => read.push(picture),
+            Err(error) => report.unreadable(path, error.as_ref())?,
+        }
+    }
+    if read.is_empty() {
+        return Ok(());
+    }
+    let pixel_values: Vec<PixelValues> = read.iter().map(|picture| picture.pixel_values.clone()).collect();
+    let start = Instant::now();
+    let encoded = captioner.encode(&PixelValues::concat(&pixel_values)?)?;
+    let encode = start.elapsed() / read.len() as u32;
+
+    let options = report.cli.options();
+    if report.cli.stream {
+        for picture in &read {
+            report.stream(captioner, picture, &options)?;
+        }
+        return Ok(());
+    }
+    let start = Instant::now();
+    let captions = captioner.caption_encoded(&encoded, &options)?;
+    let generate = start.elapsed() / read.len() as u32;
+    for (picture, captions) in read.iter().zip(&captions) {
+        let timings = Timings {
+            encode,
+            generate,
+            ..picture.timings
+        };
+        report.captions(picture.path, captions, timings)?;
+    }
+    Ok(())
+}
+
+fn open<'a>(captioner: &Captioner, path: &'a Path) -> Result<Picture<'a>, Box<dyn Error>> {
+    let processor = captioner.processor();
+    let start = Instant::now();
+    let image = processor.decode_file(path)?;
+    let decode = start.elapsed();
+    let start = Instant::now();
+    let pixel_values = processor.preprocess(&image)?;
+    Ok(Picture {
+        path,
+        pixel_values,
+        timings: Timings {
+            decode,
+            preprocess: start.elapsed(),
+            ..Timings::default()
+        },
+    })
+}
+
+impl Cli {
+    fn options(&self) -> CaptionOptions {
+        let beams = self.num_beams.unwrap_or(if self.stream { 1 } else { 3 });
+        CaptionOptions {
+            prompt: self.prompt.clone(),
+            sample: self.sample,
+            num_beams: (!self.sample).then_some(beams),
+            max_length: Some(self.max_length),
+            min_length: Some(self.min_length),
+            repetition_penalty: self.repetition_penalty,
+            no_repeat_ngram_size: self.no_repeat_ngram_size,
+            bad_words: self.bad_words.clone(),
+            num_return_sequences: self.num_return_sequences,
+            length_penalty: self.length_penalty,
+            top_p: self.top_p,
+            top_k: self.top_k,
+            temperature: self.temperature,
+            seed: self.seed,
+            ..CaptionOptions::default()
+        }
+    }
+}
+
+/// Where results and complaints go.
+struct Report<'a> {
+    cli: &'a Cli,
+    output: Output,
+    failed: bool,
+    bar: ProgressBar,
+}
+
+impl Report<'_> {
+    fn captions(
+        &mut self,
+        path: &Path,
+        captions: &[Caption],
+        timings: Timings,
+    ) -> Result<(), Box<dyn Error>> {
+        self.sidecar(path, captions)?;
+        let Self { cli, output, bar, .. } = self;
+        bar.inc(1);
+        bar.suspend(|| {
+            if cli.json {
+                return output.line(object(path, captions, timings));
+            }
+            let name = if cli.images.len() > 1 || cli.images[0].is_dir() {
+                format!("{}: ", path.display())
+            } else {
+                String::new()
+            };
+            captions
+                .iter()
+                .try_for_each(|caption| output.line(format_args!("{name}{}", caption.text)))
+        })?;
+        Ok(())
+    }
+
+    fn stream(
+        &mut self,
+        captioner: &Captioner,
+        picture: &Picture,
+        options: &CaptionOptions,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut closed = Ok(());
+        let captions = captioner.caption_streaming(&picture.pixel_values, options, &mut |piece| {
+            if closed.is_ok() {
+                closed = self.output.piece(piece.text);
+            }
+        })?;
+        closed?;
+        self.output.line("")?;
+        self.bar.inc(1);
+        self.sidecar(picture.path, &captions)
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &(dyn Error + 'static)) -> Result<(), Box<dyn Error>> {
+        self.failed = true;
+        let error = chain(error);
+        let Self { cli, output, bar, .. } = self;
+        bar.inc(1);
+        bar.suspend(|| {
+            if cli.json {
+                return output.line(json!({"image": path.display().to_string(), "error": error}));
+            }
+            eprintln!("error: {}: {error}", path.display());
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Writes the captions beside the picture, a line each.
+    fn sidecar(&self, path: &Path, captions: &[Caption]) -> Result<(), Box<dyn Error>> {
+        let Some(ending) = &self.cli.sidecar else {
+            return Ok(());
+        };
+        let beside = path.with_extension(ending.trim_start_matches('.'));
+        if beside == path {
+            return Err(format!(
+                "--sidecar {ending}: {} would overwrite its picture",
+                path.display()
+            )
+            .into());
+        }
+        let text: String = captions
+            .iter()
+            .map(|caption| format!("{}\n", caption.text))
+            .collect();
+        std::fs::write(&beside, text).map_err(|error| format!("{}: {error}", beside.display()).into())
+    }
+}
+
+fn object(path: &Path, captions: &[Caption], timings: Timings) -> Value {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let captions: Vec<Value> = captions
+        .iter()
+        .map(|caption| {
+            json!({
+                "text": caption.text,
+                "score": caption.score,
+                "token_ids": caption.token_ids,
+                "token_log_probs": caption.token_log_probs,
+            })
+        })
+        .collect();
+    json!({
+        "image": path.display().to_string(),
+        "captions": captions,
+        "timings_ms": {
+            "decode": milliseconds(timings.decode),
+            "preprocess": milliseconds(timings.preprocess),
+            "encode": milliseconds(timings.encode),
+            "generate": milliseconds(timings.generate),
+        },
+    })
+}

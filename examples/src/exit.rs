@@ -1,0 +1,75 @@
+//! Results on standard output, everything else on standard error.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// An error with its causes, on one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // A transparent error repeats its source.
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.replace('\n', " ")
+}
+
+/// The exit status of a program: 0, or 1 with one line on standard error that says what was wrong.
+///
+/// A closed standard output (`caption … | head`) is no error.
+pub fn exit(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let closed = error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
+            if closed {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("error: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard output, which may be closed before the program ends.
+pub struct Output(io::Stdout);
+
+impl Output {
+    /// Standard output.
+    pub fn new() -> Self {
+        Self(io::stdout())
+    }
+
+    /// Writes a line and shows it at once.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
+    pub fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
+        writeln!(self.0, "{line}")?;
+        self.0.flush()
+    }
+
+    /// Writes a part of a line and shows it at once.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
+    pub fn piece(&mut self, piece: &str) -> io::Result<()> {
+        write!(self.0, "{piece}")?;
+        self.0.flush()
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::new()
+    }
+}

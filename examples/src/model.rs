@@ -1,0 +1,99 @@
+//! The flags that name a model.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use blip_core::{BlipConfig, Captioner, LoadOptions, Reference, device};
+use clap::{Args, ValueEnum};
+
+/// Which model, whose conventions, and where it runs.
+#[derive(Args, Debug)]
+pub struct ModelArgs {
+    /// A folder in Hugging Face layout, one original .pth file, or a hub id such as
+    /// Salesforce/blip-image-captioning-base (feature `hub`). Left out: a tiny model with random weights.
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+
+    /// Whose conventions: huggingface or salesforce. Default: those of the checkpoint's layout.
+    #[arg(long, value_name = "NAME")]
+    reference: Option<Reference>,
+
+    /// Where the networks run: flex (the CPU), wgpu, vulkan or metal (features of the same names).
+    #[arg(long, default_value = "flex", value_name = "NAME")]
+    device: String,
+
+    /// Of the weights and matrix products.
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    precision: Precision,
+
+    /// Side of the square that pictures are resized to, in pixels. Default: the checkpoint's.
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<usize>,
+
+    /// Turn pictures as their EXIF data says; no reference does.
+    #[arg(long)]
+    exif_orientation: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Precision {
+    F32,
+}
+
+impl ModelArgs {
+    /// Loads a captioner.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such model or device, or the model is no captioner.
+    pub fn captioner(&self) -> Result<Captioner, Box<dyn Error>> {
+        let Precision::F32 = self.precision;
+        let mut options = LoadOptions::new(device(&self.device)?);
+        options.reference = self.reference;
+        options.image_size = self.image_size.map(|side| [side; 2]);
+        options.exif_orientation = self.exif_orientation;
+        match &self.model {
+            Some(path) if path.exists() => Ok(Captioner::from_path(path, &options)?),
+            Some(path) => pretrained(path, &options),
+            None => {
+                eprintln!(
+                    "note: no --model given; using a tiny model with random weights, whose words are noise"
+                );
+                let reference = self.reference.unwrap_or(Reference::HuggingFace);
+                Ok(Captioner::from_seed(
+                    &BlipConfig::tiny(),
+                    1,
+                    reference,
+                    &options.device,
+                )?)
+            }
+        }
+    }
+}
+
+/// What is no path may be a repository's id.
+#[cfg(feature = "hub")]
+fn pretrained(id: &Path, options: &LoadOptions) -> Result<Captioner, Box<dyn Error>> {
+    use indicatif::{ProgressBar, ProgressStyle};
+
+    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}")?;
+    let bar = ProgressBar::new(0).with_style(style);
+    let mut file = String::new();
+    let captioner = Captioner::from_pretrained(&id.to_string_lossy(), "main", options, |progress| {
+        if file != progress.file {
+            file = progress.file.to_owned();
+            bar.reset();
+            bar.set_message(file.clone());
+        }
+        bar.set_length(progress.total.unwrap_or(progress.done));
+        bar.set_position(progress.done);
+    });
+    bar.finish_and_clear();
+    Ok(captioner?)
+}
+
+#[cfg(not(feature = "hub"))]
+fn pretrained(path: &Path, _: &LoadOptions) -> Result<Captioner, Box<dyn Error>> {
+    let path = path.display();
+    Err(format!("{path}: no such file or folder (for a hub id, build with --features hub)").into())
+}

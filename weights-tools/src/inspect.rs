@@ -1,0 +1,168 @@
+//! What a checkpoint is, from its headers alone.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use blip_core::weights::{LoadReport, Mismatch};
+use blip_core::{Inspection, WeightsError, device};
+use serde_json::{Value, json};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A folder in Hugging Face layout, or one file of weights.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// One JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Status 1 if the checkpoint has a task's parts but does not fit its networks.
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    let inspection = Inspection::open(&args.path, &device("flex")?)?;
+    let (report, mismatch) = match inspection.captioning.as_ref() {
+        None => (None, None),
+        Some(Ok(report)) => (Some(report), None),
+        Some(Err(WeightsError::Mismatch(mismatch))) => (None, Some(mismatch.as_ref())),
+        Some(Err(error)) => return Err(error.to_string().into()),
+    };
+    if args.json {
+        println!("{}", object(args, &inspection, report, mismatch));
+    } else {
+        print(args, &inspection, report, mismatch);
+    }
+    Ok(if mismatch.is_some() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Tensors and values of each type.
+fn dtypes(inspection: &Inspection) -> BTreeMap<&'static str, (usize, usize)> {
+    let mut dtypes = BTreeMap::new();
+    for tensor in inspection.checkpoint.tensors() {
+        let (tensors, values) = dtypes.entry(tensor.dtype.name()).or_insert((0, 0));
+        *tensors += 1;
+        *values += tensor.elements().unwrap_or(0);
+    }
+    dtypes
+}
+
+fn object(
+    args: &Args,
+    inspection: &Inspection,
+    report: Option<&LoadReport>,
+    mismatch: Option<&Mismatch>,
+) -> Value {
+    let (vision, text) = (&inspection.config.vision, &inspection.config.text);
+    let names = |list: &mut dyn Iterator<Item = String>| list.collect::<Vec<_>>();
+    json!({
+        "path": args.path.display().to_string(),
+        "layout": inspection.layout.to_string(),
+        "task": inspection.task.map(|task| task.to_string()),
+        "parts": names(&mut inspection.parts.iter().map(ToString::to_string)),
+        "vision_config": {
+            "hidden_size": vision.hidden_size,
+            "intermediate_size": vision.intermediate_size,
+            "num_hidden_layers": vision.num_hidden_layers,
+            "num_attention_heads": vision.num_attention_heads,
+            "image_size": vision.image_size,
+            "patch_size": vision.patch_size,
+            "layer_norm_eps": vision.layer_norm_eps,
+        },
+        "text_config": {
+            "vocab_size": text.vocab_size,
+            "hidden_size": text.hidden_size,
+            "encoder_hidden_size": text.encoder_hidden_size,
+            "intermediate_size": text.intermediate_size,
+            "num_hidden_layers": text.num_hidden_layers,
+            "num_attention_heads": text.num_attention_heads,
+            "max_position_embeddings": text.max_position_embeddings,
+            "layer_norm_eps": text.layer_norm_eps,
+        },
+        "tensors": inspection.checkpoint.tensors().len(),
+        "dtypes": dtypes(inspection)
+            .into_iter()
+            .map(|(dtype, (tensors, values))| (dtype, json!({"tensors": tensors, "values": values})))
+            .collect::<BTreeMap<_, _>>(),
+        "parameters": report.map(|report| report.elements),
+        "left_out": report.map(|report| {
+            report.left_out.iter().map(|(name, why)| json!({"name": name, "why": why})).collect::<Vec<_>>()
+        }),
+        "missing": mismatch.map_or(vec![], |m| names(&mut m.missing.iter().map(|missing| missing.name.clone()))),
+        "unexpected": mismatch.map_or(vec![], |m| m.unexpected.clone()),
+        "misshapen": mismatch.map_or(vec![], |m| {
+            m.misshapen
+                .iter()
+                .map(|tensor| json!({"name": tensor.name, "expected": tensor.expected, "got": tensor.got}))
+                .collect()
+        }),
+    })
+}
+
+fn print(args: &Args, inspection: &Inspection, report: Option<&LoadReport>, mismatch: Option<&Mismatch>) {
+    let (vision, text) = (&inspection.config.vision, &inspection.config.text);
+    println!("{}", args.path.display());
+    println!("  layout      {}", inspection.layout);
+    let task = inspection
+        .task
+        .map_or("none alone".to_owned(), |task| task.to_string());
+    println!("  task        {task}");
+    println!(
+        "  parts       {}",
+        inspection
+            .parts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    println!(
+        "  vision      {} blocks of {} ({} heads, {} inside), pictures of {} in patches of {}, eps {:e}",
+        vision.num_hidden_layers,
+        vision.hidden_size,
+        vision.num_attention_heads,
+        vision.intermediate_size,
+        vision.image_size,
+        vision.patch_size,
+        vision.layer_norm_eps,
+    );
+    println!(
+        "  text        {} layers of {} ({} heads, {} inside) over a context of {}, {} tokens, {} positions",
+        text.num_hidden_layers,
+        text.hidden_size,
+        text.num_attention_heads,
+        text.intermediate_size,
+        text.encoder_hidden_size,
+        text.vocab_size,
+        text.max_position_embeddings,
+    );
+    for (dtype, (tensors, values)) in dtypes(inspection) {
+        println!("  {dtype:<11} {values} values in {tensors} tensors");
+    }
+    if let Some(report) = report {
+        println!("  captioning  fits, {} parameters", report.elements);
+        for (name, why) in &report.left_out {
+            println!("    left out: {name} ({why})");
+        }
+    }
+    if let Some(mismatch) = mismatch {
+        println!("  captioning  does not fit");
+        for missing in &mismatch.missing {
+            println!("    missing: {} {:?}", missing.name, missing.shape);
+        }
+        for name in &mismatch.unexpected {
+            println!("    unexpected: {name}");
+        }
+        for tensor in &mismatch.misshapen {
+            println!(
+                "    misshapen: {}: expected {:?}, got {:?}",
+                tensor.name, tensor.expected, tensor.got
+            );
+        }
+    }
+}
