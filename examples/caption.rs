@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use blip_core::{Caption, CaptionOptions, Captioner, PixelValues};
-use blip_examples::{ModelArgs, Output, chain, exit, pictures};
+use blip_core::{Caption, CaptionOptions, Captioner, PixelValues, error_chain};
+use blip_examples::{ModelArgs, Output, exit, pictures};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -298,7 +298,7 @@ impl Report<'_> {
 
     fn unreadable(&mut self, path: &Path, error: &(dyn Error + 'static)) -> Result<(), Box<dyn Error>> {
         self.failed = true;
-        let error = chain(error);
+        let error = error_chain(error);
         let Self { cli, output, bar, .. } = self;
         bar.inc(1);
         bar.suspend(|| {

@@ -4,20 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// An error with its causes, on one line.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // A transparent error repeats its source.
-        if !line.ends_with(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = error.source();
-    }
-    line.replace('\n', " ")
-}
+use blip_core::error_chain;
 
 /// The exit status of a program: 0, or 1 with one line on standard error that says what was wrong.
 ///
@@ -32,7 +19,7 @@ pub fn exit(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
             if closed {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("error: {}", chain(error.as_ref()));
+            eprintln!("error: {}", error_chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

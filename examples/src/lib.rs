@@ -4,6 +4,6 @@ mod exit;
 mod model;
 mod picture;
 
-pub use exit::{Output, chain, exit};
+pub use exit::{Output, exit};
 pub use model::ModelArgs;
 pub use picture::pictures;

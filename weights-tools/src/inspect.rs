@@ -1,11 +1,11 @@
 //! What a checkpoint is, from its headers alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use blip_core::weights::{LoadReport, Mismatch};
+use blip_core::weights::{LoadReport, Mismatch, TensorInfo};
 use blip_core::{Inspection, WeightsError, device};
 use serde_json::{Value, json};
 
@@ -52,6 +52,13 @@ fn dtypes(inspection: &Inspection) -> BTreeMap<&'static str, (usize, usize)> {
     dtypes
 }
 
+/// The values that the task uses, each counted once though two networks may hold it.
+fn parameters(inspection: &Inspection, report: &LoadReport) -> usize {
+    let used: BTreeSet<&str> = report.loaded.iter().map(String::as_str).collect();
+    let elements = |name| inspection.checkpoint.tensor(name).and_then(TensorInfo::elements);
+    used.into_iter().filter_map(elements).sum()
+}
+
 fn object(
     args: &Args,
     inspection: &Inspection,
@@ -89,7 +96,7 @@ fn object(
             .into_iter()
             .map(|(dtype, (tensors, values))| (dtype, json!({"tensors": tensors, "values": values})))
             .collect::<BTreeMap<_, _>>(),
-        "parameters": report.map(|report| report.elements),
+        "parameters": report.map(|report| parameters(inspection, report)),
         "left_out": report.map(|report| {
             report.left_out.iter().map(|(name, why)| json!({"name": name, "why": why})).collect::<Vec<_>>()
         }),
@@ -145,7 +152,10 @@ fn print(args: &Args, inspection: &Inspection, report: Option<&LoadReport>, mism
         println!("  {dtype:<11} {values} values in {tensors} tensors");
     }
     if let Some(report) = report {
-        println!("  captioning  fits, {} parameters", report.elements);
+        println!(
+            "  captioning  fits, {} parameters",
+            parameters(inspection, report)
+        );
         for (name, why) in &report.left_out {
             println!("    left out: {name} ({why})");
         }

@@ -7,10 +7,11 @@
 
 mod inspect;
 mod random;
+mod record;
 
-use std::error::Error;
 use std::process::ExitCode;
 
+use blip_core::error_chain;
 use clap::{Parser, Subcommand};
 
 /// Looks into BLIP checkpoints and makes seeded ones.
@@ -27,33 +28,21 @@ enum Command {
     Inspect(inspect::Args),
     /// Make a checkpoint with weights from a seed, in a published layout.
     Random(random::Args),
+    /// Write what a captioning model computes for a picture, to be held against a reference.
+    Record(record::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Random(args) => random::run(&args),
+        Command::Record(args) => record::run(&args),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", chain(error.as_ref()));
+            eprintln!("error: {}", error_chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // A transparent error repeats its source.
-        if !line.ends_with(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = error.source();
-    }
-    line.replace('\n', " ")
 }

@@ -154,3 +154,35 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] ModelError),
 }
+
+/// An error with its causes on one line, as a program tells it.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // A transparent error repeats its source.
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let io = std::io::Error::new(std::io::ErrorKind::NotFound, "gone");
+        let error = Error::Io {
+            path: "a.json".into(),
+            source: io,
+        };
+        assert_eq!(error_chain(&error), "a.json: cannot read it: gone");
+        let transparent = Error::Model(ModelError::Device("out of memory".into()));
+        assert_eq!(error_chain(&transparent), "the device failed: out of memory");
+    }
+}

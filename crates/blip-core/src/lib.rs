@@ -81,7 +81,7 @@ pub use burn::tensor::Device;
 pub use captioner::Captioner;
 pub use config::BlipConfig;
 pub use device::device;
-pub use error::Error;
+pub use error::{Error, error_chain};
 pub use inspect::Inspection;
 pub use model::CaptionModel;
 pub use part::{Part, Task};
