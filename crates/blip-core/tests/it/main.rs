@@ -6,3 +6,4 @@ mod caption;
 mod load;
 mod network;
 mod reference;
+mod workspace;
