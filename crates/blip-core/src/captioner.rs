@@ -84,8 +84,29 @@ impl Captioner {
         options: &LoadOptions,
         on_progress: impl FnMut(blip_weights::Progress<'_>),
     ) -> Result<Self, Error> {
-        let folder = blip_weights::Hub::from_env().download(repo_id, revision, on_progress)?;
-        Self::from_path(folder, options)
+        Self::from_hub(
+            &blip_weights::Hub::from_env(),
+            repo_id,
+            revision,
+            options,
+            on_progress,
+        )
+    }
+
+    /// [`from_pretrained`](Self::from_pretrained) with an endpoint, a cache and a token of your choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pretrained`](Self::from_pretrained).
+    #[cfg(feature = "hub")]
+    pub fn from_hub(
+        hub: &blip_weights::Hub,
+        repo_id: &str,
+        revision: &str,
+        options: &LoadOptions,
+        on_progress: impl FnMut(blip_weights::Progress<'_>),
+    ) -> Result<Self, Error> {
+        Self::from_path(hub.download(repo_id, revision, on_progress)?, options)
     }
 
     /// Loads files that do not lie together in one folder.

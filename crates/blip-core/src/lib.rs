@@ -88,3 +88,8 @@ pub use part::{Part, Task};
 pub use reference::{Layout, Reference};
 pub use seed::seeded;
 pub use source::{LoadOptions, ModelBytes, ModelFiles};
+
+/// The README's Rust compiles.
+#[cfg(all(doctest, feature = "flex"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -3,6 +3,8 @@
 //! `../goldens/README.md` says what was recorded and how to record it again.
 
 mod caption;
+#[cfg(feature = "hub")]
+mod hub;
 mod load;
 mod network;
 mod reference;

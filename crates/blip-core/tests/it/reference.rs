@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use blip_core::{Captioner, Device, LoadOptions, ModelFiles, PixelValues};
+use blip_core::{Captioner, LoadOptions, ModelFiles, PixelValues, device};
 use blip_testkit::Golden;
 
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -50,8 +50,10 @@ pub(crate) fn all() -> impl Iterator<Item = Recorded> {
     HUGGING_FACE.iter().chain(SALESFORCE).copied()
 }
 
+/// On the CPU, or where `BLIP_TEST_DEVICE` says (with the feature of that name).
 pub(crate) fn options() -> LoadOptions {
-    LoadOptions::new(Device::flex())
+    let name = std::env::var("BLIP_TEST_DEVICE").unwrap_or("flex".to_owned());
+    LoadOptions::new(device(&name).unwrap())
 }
 
 impl Recorded {
