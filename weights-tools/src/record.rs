@@ -8,7 +8,7 @@ use blip_core::traits::{TextDecoder, TokenBatch};
 use blip_core::weights::{CheckpointWriter, DType, TensorInfo};
 use blip_core::{CaptionOptions, Captioner, LoadOptions, device};
 
-/// [DEC] "a picture of a woman sitting on the beach with her dog", the text whose logits are recorded.
+/// `[DEC]` "a picture of a woman sitting on the beach with her dog", the text whose logits are recorded.
 const TEACHER_FORCED: [u32; 13] = [
     30522, 1037, 3861, 1997, 1037, 2450, 3564, 2006, 1996, 3509, 2007, 2014, 3899,
 ];
