@@ -5,12 +5,13 @@
 //! ```
 
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use blip_core::{Caption, CaptionOptions, Captioner, PixelValues, error_chain};
-use blip_examples::{ModelArgs, Output, exit, pictures};
+use blip_examples::{ModelArgs, Output, exit, is_picture, pictures};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -34,11 +35,11 @@ struct Cli {
     prompt: Option<String>,
 
     /// Partial captions kept in beam search; 1 is greedy search [default: 3; 1 with --stream].
-    #[arg(long, value_name = "N", conflicts_with = "sample")]
+    #[arg(long, value_name = "N", conflicts_with = "sample", value_parser = count)]
     num_beams: Option<usize>,
 
     /// Tokens that a caption may have, with its prompt, first and last token.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = length)]
     max_length: usize,
 
     /// Tokens that a caption has at least, with its prompt and first token.
@@ -50,7 +51,7 @@ struct Cli {
     sample: bool,
 
     /// Draw from the smallest set of tokens whose probability reaches this.
-    #[arg(long, requires = "sample", value_name = "P")]
+    #[arg(long, requires = "sample", value_name = "P", value_parser = probability)]
     top_p: Option<f32>,
 
     /// Draw from this many of the most likely tokens; 0 is all.
@@ -58,7 +59,7 @@ struct Cli {
     top_k: Option<usize>,
 
     /// Below 1 sharpens the distribution, above 1 flattens it.
-    #[arg(long, requires = "sample", value_name = "T")]
+    #[arg(long, requires = "sample", value_name = "T", value_parser = positive)]
     temperature: Option<f32>,
 
     /// Where the draws come from: the same seed draws the same captions.
@@ -66,11 +67,11 @@ struct Cli {
     seed: Option<u64>,
 
     /// Captions for each picture.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     num_return_sequences: Option<usize>,
 
     /// Above 1 discourages words that the caption has already.
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = positive)]
     repetition_penalty: Option<f32>,
 
     /// Exponent of the length by which a beam's score is divided.
@@ -86,16 +87,20 @@ struct Cli {
     bad_words: Vec<String>,
 
     /// Pictures that are encoded and captioned together; each gets what it gets alone.
-    #[arg(long, default_value_t = 1, value_name = "B", value_parser = batch_size)]
+    #[arg(long, default_value_t = 1, value_name = "B", value_parser = count)]
     batch_size: usize,
 
     /// Print a caption while it is written (greedy search or sampling, one caption for each picture).
     #[arg(long, conflicts_with_all = ["json", "num_return_sequences"])]
     stream: bool,
 
-    /// Also write each picture's captions beside it, into a file with this ending.
-    #[arg(long, value_name = "EXT")]
+    /// Also write each picture's captions beside it, into a file with this ending. A file that is there stays.
+    #[arg(long, value_name = "EXT", value_parser = ending)]
     sidecar: Option<String>,
+
+    /// Let --sidecar replace files that are there.
+    #[arg(long, requires = "sidecar")]
+    overwrite: bool,
 
     /// Search folders' subfolders too.
     #[arg(long)]
@@ -106,11 +111,42 @@ struct Cli {
     json: bool,
 }
 
-fn batch_size(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(size @ 1..=4096) => Ok(size),
-        _ => Err("expected a number from 1 to 4096".to_owned()),
+fn count(text: &str) -> Result<usize, String> {
+    within(text, 1, 4096)
+}
+
+fn length(text: &str) -> Result<usize, String> {
+    within(text, 2, 4096)
+}
+
+fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("expected a number from {least} to {most}"))
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &f32| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 1.0);
+    number.ok_or_else(|| "expected a number above 0, at most 1".to_owned())
+}
+
+/// The ending of a sidecar file: not a path, and not a picture's.
+fn ending(text: &str) -> Result<String, String> {
+    let ending = text.trim_start_matches('.');
+    if ending.is_empty() || ending.contains(['/', '\\']) {
+        return Err("expected a file name's ending, such as txt".to_owned());
     }
+    if is_picture(&Path::new("x").with_extension(ending)) {
+        return Err("expected another ending than a picture's".to_owned());
+    }
+    Ok(ending.to_owned())
 }
 
 fn main() -> ExitCode {
@@ -118,17 +154,28 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
-    let images = pictures(&cli.images, cli.recursive)?;
-    if images.is_empty() {
+    let found = pictures(&cli.images, cli.recursive);
+    if found.is_empty() {
         return Err("no pictures in the folders given".into());
     }
     let captioner = cli.model.captioner()?;
+    captioner.check(&cli.options())?;
+    if cli.stream && cli.num_beams.is_some_and(|beams| beams > 1) {
+        return Err("--stream needs greedy search or sampling, got --num-beams above 1".into());
+    }
     let mut report = Report {
         cli,
         output: Output::new(),
         failed: false,
-        bar: progress(images.len()),
+        bar: progress(if cli.stream { 0 } else { found.len() }),
     };
+    let mut images = Vec::new();
+    for image in found {
+        match image {
+            Ok(image) => images.push(image),
+            Err((folder, error)) => report.failure(&folder, &error)?,
+        }
+    }
     for batch in images.chunks(cli.batch_size) {
         caption(&captioner, batch, &mut report)?;
     }
@@ -171,17 +218,12 @@ fn caption(captioner: &Captioner, paths: &[PathBuf], report: &mut Report) -> Res
     for path in paths {
         match open(captioner, path) {
             Ok(picture) => read.push(picture),
-            Err(error) => report.unreadable(path, error.as_ref())?,
+            Err(error) => report.failure(path, error.as_ref())?,
         }
     }
     if read.is_empty() {
         return Ok(());
     }
-    let pixel_values: Vec<PixelValues> = read.iter().map(|picture| picture.pixel_values.clone()).collect();
-    let start = Instant::now();
-    let encoded = captioner.encode(&PixelValues::concat(&pixel_values)?)?;
-    let encode = start.elapsed() / read.len() as u32;
-
     let options = report.cli.options();
     if report.cli.stream {
         for picture in &read {
@@ -189,6 +231,11 @@ fn caption(captioner: &Captioner, paths: &[PathBuf], report: &mut Report) -> Res
         }
         return Ok(());
     }
+    let pixel_values: Vec<PixelValues> = read.iter().map(|picture| picture.pixel_values.clone()).collect();
+    let start = Instant::now();
+    let encoded = captioner.encode(&PixelValues::concat(&pixel_values)?)?;
+    let encode = start.elapsed() / read.len() as u32;
+
     let start = Instant::now();
     let captions = captioner.caption_encoded(&encoded, &options)?;
     let generate = start.elapsed() / read.len() as u32;
@@ -222,6 +269,15 @@ fn open<'a>(captioner: &Captioner, path: &'a Path) -> Result<Picture<'a>, Box<dy
 }
 
 impl Cli {
+    /// What stands before a caption where it would not be clear whose it is.
+    fn name(&self, path: &Path) -> String {
+        if self.images.len() > 1 || self.images[0].is_dir() {
+            format!("{}: ", path.display())
+        } else {
+            String::new()
+        }
+    }
+
     fn options(&self) -> CaptionOptions {
         let beams = self.num_beams.unwrap_or(if self.stream { 1 } else { 3 });
         CaptionOptions {
@@ -266,11 +322,7 @@ impl Report<'_> {
             if cli.json {
                 return output.line(object(path, captions, timings));
             }
-            let name = if cli.images.len() > 1 || cli.images[0].is_dir() {
-                format!("{}: ", path.display())
-            } else {
-                String::new()
-            };
+            let name = cli.name(path);
             captions
                 .iter()
                 .try_for_each(|caption| output.line(format_args!("{name}{}", caption.text)))
@@ -284,7 +336,7 @@ impl Report<'_> {
         picture: &Picture,
         options: &CaptionOptions,
     ) -> Result<(), Box<dyn Error>> {
-        let mut closed = Ok(());
+        let mut closed = self.output.piece(&self.cli.name(picture.path));
         let captions = captioner.caption_streaming(&picture.pixel_values, options, &mut |piece| {
             if closed.is_ok() {
                 closed = self.output.piece(piece.text);
@@ -292,43 +344,55 @@ impl Report<'_> {
         })?;
         closed?;
         self.output.line("")?;
-        self.bar.inc(1);
         self.sidecar(picture.path, &captions)
     }
 
-    fn unreadable(&mut self, path: &Path, error: &(dyn Error + 'static)) -> Result<(), Box<dyn Error>> {
+    /// Tells what is wrong with one picture or folder; the rest go on.
+    fn failure(&mut self, path: &Path, error: &(dyn Error + 'static)) -> Result<(), Box<dyn Error>> {
         self.failed = true;
-        let error = error_chain(error);
+        let (path, error) = (path.display().to_string(), error_chain(error));
         let Self { cli, output, bar, .. } = self;
         bar.inc(1);
         bar.suspend(|| {
             if cli.json {
-                return output.line(json!({"image": path.display().to_string(), "error": error}));
+                return output.line(json!({"image": path, "error": error}));
             }
-            eprintln!("error: {}: {error}", path.display());
+            // An error of reading names its file itself.
+            let name = if error.contains(&path) {
+                String::new()
+            } else {
+                format!("{path}: ")
+            };
+            eprintln!("error: {name}{error}");
             Ok(())
         })?;
         Ok(())
     }
 
-    /// Writes the captions beside the picture, a line each.
-    fn sidecar(&self, path: &Path, captions: &[Caption]) -> Result<(), Box<dyn Error>> {
+    /// Writes the captions beside the picture, a line each. What cannot be written is told, and the rest go on.
+    fn sidecar(&mut self, path: &Path, captions: &[Caption]) -> Result<(), Box<dyn Error>> {
         let Some(ending) = &self.cli.sidecar else {
             return Ok(());
         };
-        let beside = path.with_extension(ending.trim_start_matches('.'));
-        if beside == path {
-            return Err(format!(
-                "--sidecar {ending}: {} would overwrite its picture",
-                path.display()
-            )
-            .into());
-        }
+        let beside = path.with_extension(ending);
         let text: String = captions
             .iter()
             .map(|caption| format!("{}\n", caption.text))
             .collect();
-        std::fs::write(&beside, text).map_err(|error| format!("{}: {error}", beside.display()).into())
+        let mut file = std::fs::OpenOptions::new();
+        if self.cli.overwrite {
+            file.create(true).truncate(true);
+        } else {
+            file.create_new(true);
+        }
+        match file
+            .write(true)
+            .open(&beside)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+        {
+            Ok(()) => Ok(()),
+            Err(error) => self.failure(&beside, &error),
+        }
     }
 }
 

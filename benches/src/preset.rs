@@ -1,6 +1,6 @@
 //! Which model the benches run.
 
-use blip_core::{BlipConfig, Captioner, Device, Reference};
+use blip_core::{BlipConfig, Captioner, LoadOptions};
 
 /// The sizes of the model, from the environment variable `BLIP_BENCH_PRESET`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Preset {
             Self::Large => BlipConfig::large(),
             Self::Tiny => BlipConfig::tiny(),
         };
-        Captioner::from_seed(&config, 1, Reference::HuggingFace, &Device::flex())
+        Captioner::from_seed(&config, 1, &LoadOptions::default())
             .expect("a preset describes a model with the standard vocabulary")
     }
 }

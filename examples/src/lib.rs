@@ -6,4 +6,4 @@ mod picture;
 
 pub use exit::{Output, exit};
 pub use model::ModelArgs;
-pub use picture::pictures;
+pub use picture::{is_picture, pictures};

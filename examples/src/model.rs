@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use blip_core::{BlipConfig, Captioner, LoadOptions, Reference, device};
+use blip_core::{BlipConfig, Captioner, LoadOptions, Reference, device, error_chain};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 /// Which model, whose conventions, and where it runs.
@@ -19,7 +20,7 @@ pub struct ModelArgs {
     reference: Option<Reference>,
 
     /// Where the networks run: flex (the CPU), wgpu, vulkan or metal (features of the same names).
-    #[arg(long, default_value = "flex", value_name = "NAME")]
+    #[arg(long, default_value = "flex", value_parser = PossibleValuesParser::new(["flex", "wgpu", "vulkan", "metal"]))]
     device: String,
 
     /// Of the weights and matrix products.
@@ -53,19 +54,14 @@ impl ModelArgs {
         options.image_size = self.image_size.map(|side| [side; 2]);
         options.exif_orientation = self.exif_orientation;
         match &self.model {
-            Some(path) if path.exists() => Ok(Captioner::from_path(path, &options)?),
+            Some(path) if path.exists() => Captioner::from_path(path, &options)
+                .map_err(|error| format!("--model {}: {}", path.display(), error_chain(&error)).into()),
             Some(path) => pretrained(path, &options),
             None => {
                 eprintln!(
                     "note: no --model given; using a tiny model with random weights, whose words are noise"
                 );
-                let reference = self.reference.unwrap_or(Reference::HuggingFace);
-                Ok(Captioner::from_seed(
-                    &BlipConfig::tiny(),
-                    1,
-                    reference,
-                    &options.device,
-                )?)
+                Ok(Captioner::from_seed(&BlipConfig::tiny(), 1, &options)?)
             }
         }
     }

@@ -6,44 +6,47 @@ use std::path::{Path, PathBuf};
 /// File name endings that a folder is searched for.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
 
+/// Whether a file's name is that of a picture.
+pub fn is_picture(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
 /// The files that paths stand for: a file is itself, a folder its pictures in alphabetical order, with those of its
 /// subfolders if `recursive`.
 ///
-/// # Errors
-///
-/// If a folder cannot be read. A file that is not there is an error of whoever opens it.
-pub fn pictures(paths: &[PathBuf], recursive: bool) -> io::Result<Vec<PathBuf>> {
+/// A folder that cannot be read is an error in its place, and the rest go on; a file that is not there is an error of
+/// whoever opens it.
+pub fn pictures(paths: &[PathBuf], recursive: bool) -> Vec<Result<PathBuf, (PathBuf, io::Error)>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
-            search(path, recursive, &mut found)?;
+            search(path, recursive, &mut found);
         } else {
-            found.push(path.clone());
+            found.push(Ok(path.clone()));
         }
     }
-    Ok(found)
+    found
 }
 
-fn search(folder: &Path, recursive: bool, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut entries = std::fs::read_dir(folder)
-        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+fn search(folder: &Path, recursive: bool, found: &mut Vec<Result<PathBuf, (PathBuf, io::Error)>>) {
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return found.push(Err((folder.to_owned(), error))),
+    };
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         // A link to a folder is not followed: it may lead back up.
-        if entry.file_type()?.is_dir() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             if recursive {
-                search(&path, recursive, found)?;
+                search(&path, recursive, found);
             }
-        } else if path
-            .extension()
-            .is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
-        {
-            found.push(path);
+        } else if is_picture(&path) {
+            found.push(Ok(path));
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -66,11 +69,17 @@ mod tests {
             file("more/c.webp"),
         );
         let paths = [folder.path().to_owned()];
-        assert_eq!(pictures(&paths, false).unwrap(), [a.clone(), b.clone()]);
-        assert_eq!(pictures(&paths, true).unwrap(), [a, b, inner]);
+        let found = |recursive| -> Vec<PathBuf> {
+            pictures(&paths, recursive)
+                .into_iter()
+                .map(Result::unwrap)
+                .collect()
+        };
+        assert_eq!(found(false), [a.clone(), b.clone()]);
+        assert_eq!(found(true), [a, b, inner]);
         assert_eq!(
-            pictures(&["gone.png".into()], false).unwrap(),
-            [PathBuf::from("gone.png")]
+            pictures(&["gone.png".into()], false)[0].as_ref().unwrap(),
+            &PathBuf::from("gone.png")
         );
     }
 }

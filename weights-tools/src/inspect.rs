@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use blip_core::weights::{LoadReport, Mismatch, TensorInfo};
 use blip_core::{Inspection, WeightsError, device};
 use serde_json::{Value, json};
+
+use crate::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -20,8 +21,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Status 1 if the checkpoint has a task's parts but does not fit its networks.
-pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+/// A fault if the checkpoint has a task's parts but does not fit its networks.
+pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
     let inspection = Inspection::open(&args.path, &device("flex")?)?;
     let (report, mismatch) = match inspection.captioning.as_ref() {
         None => (None, None),
@@ -29,15 +30,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         Some(Err(WeightsError::Mismatch(mismatch))) => (None, Some(mismatch.as_ref())),
         Some(Err(error)) => return Err(error.to_string().into()),
     };
-    if args.json {
-        println!("{}", object(args, &inspection, report, mismatch));
+    let text = if args.json {
+        format!("{}\n", object(args, &inspection, report, mismatch))
     } else {
-        print(args, &inspection, report, mismatch);
-    }
-    Ok(if mismatch.is_some() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
+        lines(args, &inspection, report, mismatch)
+    };
+    Ok(Report {
+        text,
+        fault: mismatch.map(ToString::to_string),
     })
 }
 
@@ -102,6 +102,7 @@ fn object(
         }),
         "missing": mismatch.map_or(vec![], |m| names(&mut m.missing.iter().map(|missing| missing.name.clone()))),
         "unexpected": mismatch.map_or(vec![], |m| m.unexpected.clone()),
+        "not_float": mismatch.map_or(vec![], |m| names(&mut m.not_float.iter().map(|tensor| tensor.name.clone()))),
         "misshapen": mismatch.map_or(vec![], |m| {
             m.misshapen
                 .iter()
@@ -111,15 +112,21 @@ fn object(
     })
 }
 
-fn print(args: &Args, inspection: &Inspection, report: Option<&LoadReport>, mismatch: Option<&Mismatch>) {
+fn lines(
+    args: &Args,
+    inspection: &Inspection,
+    report: Option<&LoadReport>,
+    mismatch: Option<&Mismatch>,
+) -> String {
+    let mut said = Vec::new();
     let (vision, text) = (&inspection.config.vision, &inspection.config.text);
-    println!("{}", args.path.display());
-    println!("  layout      {}", inspection.layout);
+    said.push(format!("{}", args.path.display()));
+    said.push(format!("  layout      {}", inspection.layout));
     let task = inspection
         .task
         .map_or("none alone".to_owned(), |task| task.to_string());
-    println!("  task        {task}");
-    println!(
+    said.push(format!("  task        {task}"));
+    said.push(format!(
         "  parts       {}",
         inspection
             .parts
@@ -127,8 +134,8 @@ fn print(args: &Args, inspection: &Inspection, report: Option<&LoadReport>, mism
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", ")
-    );
-    println!(
+    ));
+    said.push(format!(
         "  vision      {} blocks of {} ({} heads, {} inside), pictures of {} in patches of {}, eps {:e}",
         vision.num_hidden_layers,
         vision.hidden_size,
@@ -137,8 +144,8 @@ fn print(args: &Args, inspection: &Inspection, report: Option<&LoadReport>, mism
         vision.image_size,
         vision.patch_size,
         vision.layer_norm_eps,
-    );
-    println!(
+    ));
+    said.push(format!(
         "  text        {} layers of {} ({} heads, {} inside) over a context of {}, {} tokens, {} positions",
         text.num_hidden_layers,
         text.hidden_size,
@@ -147,32 +154,36 @@ fn print(args: &Args, inspection: &Inspection, report: Option<&LoadReport>, mism
         text.encoder_hidden_size,
         text.vocab_size,
         text.max_position_embeddings,
-    );
+    ));
     for (dtype, (tensors, values)) in dtypes(inspection) {
-        println!("  {dtype:<11} {values} values in {tensors} tensors");
+        said.push(format!("  {dtype:<11} {values} values in {tensors} tensors"));
     }
     if let Some(report) = report {
-        println!(
+        said.push(format!(
             "  captioning  fits, {} parameters",
             parameters(inspection, report)
-        );
+        ));
         for (name, why) in &report.left_out {
-            println!("    left out: {name} ({why})");
+            said.push(format!("    left out: {name} ({why})"));
         }
     }
     if let Some(mismatch) = mismatch {
-        println!("  captioning  does not fit");
+        said.push("  captioning  does not fit".to_owned());
         for missing in &mismatch.missing {
-            println!("    missing: {} {:?}", missing.name, missing.shape);
+            said.push(format!("    missing: {} {:?}", missing.name, missing.shape));
         }
         for name in &mismatch.unexpected {
-            println!("    unexpected: {name}");
+            said.push(format!("    unexpected: {name}"));
+        }
+        for tensor in &mismatch.not_float {
+            said.push(format!("    no floats: {} ({})", tensor.name, tensor.dtype));
         }
         for tensor in &mismatch.misshapen {
-            println!(
+            said.push(format!(
                 "    misshapen: {}: expected {:?}, got {:?}",
                 tensor.name, tensor.expected, tensor.got
-            );
+            ));
         }
     }
+    said.join("\n") + "\n"
 }

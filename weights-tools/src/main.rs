@@ -9,6 +9,7 @@ mod inspect;
 mod random;
 mod record;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use blip_core::error_chain;
@@ -38,11 +39,40 @@ fn main() -> ExitCode {
         Command::Random(args) => random::run(&args),
         Command::Record(args) => record::run(&args),
     };
-    match result {
-        Ok(code) => code,
+    let (said, code) = match result {
+        Ok(Report { text, fault: None }) => (text, ExitCode::SUCCESS),
+        Ok(Report {
+            text,
+            fault: Some(fault),
+        }) => {
+            eprintln!("error: {fault}");
+            (text, ExitCode::FAILURE)
+        }
         Err(error) => {
             eprintln!("error: {}", error_chain(error.as_ref()));
+            (String::new(), ExitCode::FAILURE)
+        }
+    };
+    match std::io::stdout().write_all(said.as_bytes()) {
+        // Nobody reads on, as under `head`.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: standard output: {error}");
             ExitCode::FAILURE
         }
+        _ => code,
+    }
+}
+
+/// What a command has to say.
+struct Report {
+    /// For standard output.
+    text: String,
+    /// Why the status is 1 all the same.
+    fault: Option<String>,
+}
+
+impl From<String> for Report {
+    fn from(text: String) -> Self {
+        Self { text, fault: None }
     }
 }

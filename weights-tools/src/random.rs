@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use blip_core::{BlipConfig, CaptionModel, Layout, device};
 use blip_processor::BERT_BASE_UNCASED;
 use clap::ValueEnum;
+
+use crate::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -60,7 +61,7 @@ impl Preset {
     }
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
     let TaskName::Caption = args.task;
     let mut config = args.preset.config();
     if let Some(image_size) = args.image_size {
@@ -76,8 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if args.layout == Layout::HuggingFace {
         std::fs::write(args.out.join("vocab.txt"), BERT_BASE_UNCASED)?;
     }
-    println!("{}", args.out.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{}\n", args.out.display()).into())
 }
 
 /// Nothing that is there is lost.

@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use blip_core::traits::{TextDecoder, TokenBatch};
 use blip_core::weights::{CheckpointWriter, DType, TensorInfo};
 use blip_core::{CaptionOptions, Captioner, LoadOptions, device};
+
+use crate::Report;
 
 /// `[DEC]` "a picture of a woman sitting on the beach with her dog", the text whose logits are recorded.
 const TEACHER_FORCED: [u32; 13] = [
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     out: PathBuf,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
     let captioner = Captioner::from_path(&args.model, &LoadOptions::new(device(&args.device)?))?;
     let pixel_values = captioner.processor().preprocess_file(&args.image)?;
     let encoded = captioner.encode(&pixel_values)?;
@@ -88,11 +89,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     for (name, _, values) in &floats {
         writer.write_f32(name, values)?;
     }
+    let mut said = String::new();
     for (name, ids) in &tokens {
         let bytes: Vec<u8> = ids.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
         writer.write_bytes(name, &bytes)?;
-        println!("{name} {ids:?}");
+        said += &format!("{name} {ids:?}\n");
     }
     writer.finish()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(said.into())
 }

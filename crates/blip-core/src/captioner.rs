@@ -9,7 +9,6 @@ use blip_tasks::{Caption, CaptionOptions, TextPiece, TextPolicy};
 use blip_traits::{HiddenStates, ImageEncoder, PixelValues, Tokenizer};
 use blip_vit::VisionTransformer;
 use blip_weights::load_module;
-use burn::tensor::Device;
 
 use crate::source::{Source, built_in};
 use crate::{BlipConfig, CaptionModel, Error, LoadOptions, ModelBytes, ModelFiles, Reference, Task};
@@ -150,19 +149,19 @@ impl Captioner {
 
     /// A captioner with weights from a seed: its words are noise. For tests, benchmarks and tries.
     ///
+    /// Without a reference in the options it follows Hugging Face's conventions.
+    ///
     /// # Errors
     ///
     /// [`Error`] if the configuration describes no model, or is not for the standard vocabulary.
-    pub fn from_seed(
-        config: &BlipConfig,
-        seed: u64,
-        reference: Reference,
-        device: &Device,
-    ) -> Result<Self, Error> {
-        let model = CaptionModel::from_seed(config, seed, device)?;
-        let image_size = [config.vision.image_size; 2];
-        let processor = ImageProcessorConfig::new(image_size);
+    pub fn from_seed(config: &BlipConfig, seed: u64, options: &LoadOptions) -> Result<Self, Error> {
+        let model = CaptionModel::from_seed(config, seed, &options.device)?;
+        let image_size = options.image_size.unwrap_or([config.vision.image_size; 2]);
+        let mut processor = ImageProcessorConfig::new(image_size);
+        processor.alpha = options.alpha;
+        processor.exif_orientation = options.exif_orientation;
         let tokenizer = built_in(config.text.vocab_size)?;
+        let reference = options.reference.unwrap_or(Reference::HuggingFace);
         Self::from_parts(
             model,
             image_size,
@@ -351,6 +350,15 @@ impl Captioner {
     /// [`Error::Task`] if the pictures' size is not the encoder's.
     pub fn encode(&self, pixel_values: &PixelValues) -> Result<HiddenStates, Error> {
         Ok(self.pipeline.encode(pixel_values)?)
+    }
+
+    /// Says whether a request makes sense, without a picture: before the first of many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Task`] as [`caption`](Self::caption), as far as it does not depend on the picture.
+    pub fn check(&self, options: &CaptionOptions) -> Result<(), Error> {
+        Ok(self.pipeline.check(options)?)
     }
 
     /// What turns pictures into pixel values for this model.

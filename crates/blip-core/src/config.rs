@@ -6,7 +6,7 @@ use blip_nn::BertConfig;
 use blip_vit::VitConfig;
 use blip_weights::Checkpoint;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Error, Layout, Reference};
 
@@ -115,10 +115,22 @@ impl BlipConfig {
     /// [`Error::Json`] if it is no such JSON; [`Error::Config`] if it is of another model or asks for an activation
     /// that BLIP does not have.
     pub fn from_json(json: &str) -> Result<Self, Error> {
-        let parsed: ConfigJson = serde_json::from_str(json).map_err(|source| Error::Json {
+        let wrong = |source| Error::Json {
             file: "config.json".to_owned(),
             source,
-        })?;
+        };
+        let value: Value = serde_json::from_str(json).map_err(wrong)?;
+        // serde would read an array as a struct's fields.
+        for (field, section) in [
+            ("the file", Some(&value)),
+            ("text_config", value.get("text_config")),
+            ("vision_config", value.get("vision_config")),
+        ] {
+            if let Some(section) = section.filter(|section| !section.is_object() && !section.is_null()) {
+                return Err(unfit(field, "an object", section));
+            }
+        }
+        let parsed: ConfigJson = serde_json::from_str(json).map_err(wrong)?;
         if let Some(model_type) = parsed.model_type.filter(|model_type| model_type != "blip") {
             return Err(unfit("model_type", "blip", model_type));
         }
@@ -213,6 +225,20 @@ impl BlipConfig {
         config.vision.num_attention_heads = heads("the image encoder", config.vision.hidden_size)?;
         config.text.num_attention_heads = heads("the text network", config.text.hidden_size)?;
         Ok(config)
+    }
+
+    /// The configuration of a checkpoint: that of its config.json, if it fits, or that of its shapes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoConfig`] for Hugging Face weights alone, [`Error::Contradiction`] if the two disagree, and those of
+    /// [`from_checkpoint`](Self::from_checkpoint).
+    pub(crate) fn of(stated: Option<Self>, checkpoint: &Checkpoint, layout: Layout) -> Result<Self, Error> {
+        match (stated, layout) {
+            (Some(config), _) => config.check(checkpoint, layout).map(|()| config),
+            (None, Layout::HuggingFace) => Err(Error::NoConfig),
+            (None, Layout::Salesforce) => Self::from_checkpoint(checkpoint, layout),
+        }
     }
 
     /// Everything but the heads.

@@ -51,6 +51,28 @@ pub enum Error {
         got: String,
     },
 
+    /// Hugging Face weights without their config.json: heads and epsilon cannot be read off the tensors.
+    #[error("Hugging Face weights need their config.json, and there is none")]
+    NoConfig,
+
+    /// What is wrong with one of a checkpoint's small files.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+
+    /// A vocabulary that is not that of these weights.
+    #[error("the tokenizer has {got} token ids, but the weights have {vocab_size}")]
+    Vocabulary {
+        /// The number of token ids of the weights.
+        vocab_size: usize,
+        /// That of the tokenizer, `[DEC]` and `[ENC]` included.
+        got: usize,
+    },
+
     /// A config.json that is not that of these weights.
     #[error("config.json says {field} {config}, but the weights have {weights}")]
     Contradiction {

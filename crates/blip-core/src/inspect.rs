@@ -6,6 +6,7 @@ use blip_weights::{Checkpoint, LoadReport, WeightsError, check};
 use burn::tensor::Device;
 
 use crate::part::layout_of;
+use crate::source::read_config;
 use crate::{BlipConfig, CaptionModel, Error, Layout, Part, Task};
 
 /// A checkpoint seen from its headers: no weights are read.
@@ -35,15 +36,16 @@ impl Inspection {
         let checkpoint = Checkpoint::open(path)?;
         let layout = layout_of(&checkpoint)?;
         let parts = Part::all_in(&checkpoint, layout);
-        let json = path.join("config.json");
-        let config = if json.is_file() {
-            let text = std::fs::read_to_string(&json).map_err(|source| Error::Io { path: json, source })?;
-            let config = BlipConfig::from_json(&text)?;
-            config.check(&checkpoint, layout)?;
-            config
-        } else {
-            BlipConfig::from_checkpoint(&checkpoint, layout)?
+        // A file out of a Hugging Face folder has its config.json beside it; an original stands alone.
+        let folder = match layout {
+            _ if path.is_dir() => Some(path),
+            Layout::HuggingFace => path.parent(),
+            Layout::Salesforce => None,
         };
+        let json = folder
+            .map(|folder| folder.join("config.json"))
+            .filter(|json| json.is_file());
+        let config = BlipConfig::of(read_config(json.as_deref())?, &checkpoint, layout)?;
         let captioning = match Task::Captioning.check(&parts) {
             Ok(()) => {
                 let model = CaptionModel::new(&config, device)?;

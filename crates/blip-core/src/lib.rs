@@ -21,10 +21,9 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "flex", feature = "vocab"))] {
-//! use blip_core::{BlipConfig, CaptionOptions, Captioner, PixelValues, Reference};
+//! use blip_core::{BlipConfig, CaptionOptions, Captioner, LoadOptions, PixelValues};
 //!
-//! let device = blip_core::Device::flex();
-//! let captioner = Captioner::from_seed(&BlipConfig::tiny(), 1, Reference::HuggingFace, &device)?;
+//! let captioner = Captioner::from_seed(&BlipConfig::tiny(), 1, &LoadOptions::default())?;
 //!
 //! let picture = PixelValues::new(vec![0.5; 3 * 32 * 32], [1, 32, 32])?;
 //! let options = CaptionOptions {

@@ -134,7 +134,11 @@ mod tests {
         for (layout, reference, name) in cases {
             let path = folder.path().join(name);
             model.save(&config, layout, &path).unwrap();
-            let want = Captioner::from_seed(&config, 3, reference, &device).unwrap();
+            let options_of = LoadOptions {
+                reference: Some(reference),
+                ..LoadOptions::default()
+            };
+            let want = Captioner::from_seed(&config, 3, &options_of).unwrap();
             let got = Captioner::from_path(&path, &LoadOptions::default()).unwrap();
             assert_eq!(
                 got.caption(&picture, &options).unwrap(),

@@ -17,7 +17,7 @@ use crate::{BlipConfig, Error, Layout, Part, Reference, Task};
 pub struct ModelFiles {
     /// One file of weights, or the shards of one model: safetensors or PyTorch.
     pub weights: Vec<PathBuf>,
-    /// Hugging Face's `config.json`. Without it the sizes are read off the tensors.
+    /// Hugging Face's `config.json`. The original has none: there the sizes are read off the tensors.
     pub config: Option<PathBuf>,
     /// `tokenizer.json` or `vocab.txt`. Without it the standard vocabulary in the crate is taken.
     pub tokenizer: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct ModelFiles {
 pub struct ModelBytes {
     /// One safetensors or PyTorch file.
     pub weights: Vec<u8>,
-    /// Hugging Face's `config.json`. Without it the sizes are read off the tensors.
+    /// Hugging Face's `config.json`. The original has none: there the sizes are read off the tensors.
     pub config: Option<String>,
     /// `tokenizer.json` or `vocab.txt`. Without it the standard vocabulary in the crate is taken.
     pub tokenizer: Option<Vec<u8>>,
@@ -82,8 +82,8 @@ pub(crate) struct Source {
     pub(crate) layout: Layout,
     pub(crate) reference: Reference,
     pub(crate) config: BlipConfig,
-    tokenizer: Option<Vec<u8>>,
-    preprocessor: Option<String>,
+    tokenizer: Option<BertTokenizer>,
+    processor: Option<ImageProcessorConfig>,
     /// Whether a config.json states the ids that begin and end a text.
     ids_are_stated: bool,
     options: LoadOptions,
@@ -95,24 +95,19 @@ impl Source {
         if path.is_dir() {
             return Self::open_dir(path, task, options);
         }
-        let files = ModelFiles {
-            weights: vec![path.to_owned()],
-            ..ModelFiles::default()
+        let checkpoint = Checkpoint::open_files(&[path.to_owned()])?;
+        // A file out of a Hugging Face folder has the rest beside it; an original stands alone.
+        let files = match layout_of(&checkpoint)? {
+            Layout::HuggingFace => ModelFiles::beside(path.parent().unwrap_or(Path::new(""))),
+            Layout::Salesforce => ModelFiles::default(),
         };
-        Self::open_files(&files, task, options)
+        Self::with_files(checkpoint, &files, task, options)
     }
 
     /// A folder in Hugging Face layout.
     pub(crate) fn open_dir(folder: &Path, task: Task, options: &LoadOptions) -> Result<Self, Error> {
         let checkpoint = Checkpoint::open(folder)?;
-        let beside = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-        let files = ModelFiles {
-            weights: Vec::new(),
-            config: beside("config.json"),
-            tokenizer: beside("tokenizer.json").or_else(|| beside("vocab.txt")),
-            preprocessor: beside("preprocessor_config.json"),
-        };
-        Self::with_files(checkpoint, &files, task, options)
+        Self::with_files(checkpoint, &ModelFiles::beside(folder), task, options)
     }
 
     /// Files, wherever they are.
@@ -127,53 +122,41 @@ impl Source {
         task: Task,
         options: &LoadOptions,
     ) -> Result<Self, Error> {
-        let read = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
-        let text = |path: &Option<PathBuf>| -> Result<Option<String>, Error> {
-            Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-        };
-        let (config, preprocessor) = (text(&files.config)?, text(&files.preprocessor)?);
-        Self::new(
-            checkpoint,
-            config,
-            read(&files.tokenizer)?,
-            preprocessor,
-            task,
-            options,
-        )
+        let config = read_config(files.config.as_deref())?;
+        let tokenizer = at(&files.tokenizer, |path| {
+            let tokenizer = read(path)?;
+            parse_tokenizer(&tokenizer)
+        })?;
+        let processor = at(&files.preprocessor, |path| {
+            Ok(ImageProcessorConfig::from_preprocessor_json(read(path)?)?)
+        })?;
+        Self::new(checkpoint, config, tokenizer, processor, task, options)
     }
 
     /// Contents of files.
     pub(crate) fn from_bytes(bytes: ModelBytes, task: Task, options: &LoadOptions) -> Result<Self, Error> {
         let checkpoint = Checkpoint::from_bytes(bytes.weights)?;
-        Self::new(
-            checkpoint,
-            bytes.config,
-            bytes.tokenizer,
-            bytes.preprocessor,
-            task,
-            options,
-        )
+        let config = bytes.config.as_deref().map(BlipConfig::from_json).transpose()?;
+        let tokenizer = bytes.tokenizer.as_deref().map(parse_tokenizer).transpose()?;
+        let processor = bytes
+            .preprocessor
+            .map(ImageProcessorConfig::from_preprocessor_json)
+            .transpose()?;
+        Self::new(checkpoint, config, tokenizer, processor, task, options)
     }
 
     fn new(
         checkpoint: Checkpoint,
-        config: Option<String>,
-        tokenizer: Option<Vec<u8>>,
-        preprocessor: Option<String>,
+        stated: Option<BlipConfig>,
+        tokenizer: Option<BertTokenizer>,
+        processor: Option<ImageProcessorConfig>,
         task: Task,
         options: &LoadOptions,
     ) -> Result<Self, Error> {
         let layout = layout_of(&checkpoint)?;
         task.check(&Part::all_in(&checkpoint, layout))?;
-        let ids_are_stated = config.is_some();
-        let mut config = match config {
-            Some(json) => {
-                let config = BlipConfig::from_json(&json)?;
-                config.check(&checkpoint, layout)?;
-                config
-            }
-            None => BlipConfig::from_checkpoint(&checkpoint, layout)?,
-        };
+        let ids_are_stated = stated.is_some();
+        let mut config = BlipConfig::of(stated, &checkpoint, layout)?;
         if let Some(reference) = options.reference {
             config.vision.layer_norm_eps = reference.vision_epsilon();
         }
@@ -183,7 +166,7 @@ impl Source {
             layout,
             config,
             tokenizer,
-            preprocessor,
+            processor,
             ids_are_stated,
             options: options.clone(),
         })
@@ -201,26 +184,30 @@ impl Source {
     }
 
     pub(crate) fn image_processor(&self) -> Result<ImageProcessor, Error> {
-        let mut config = match &self.preprocessor {
-            Some(json) => ImageProcessorConfig::from_preprocessor_json(json)?,
-            None => ImageProcessorConfig::new(self.image_size()),
-        };
+        let size = self.image_size();
+        let mut config = self
+            .processor
+            .clone()
+            .unwrap_or_else(|| ImageProcessorConfig::new(size));
         // The networks decide the size: a preprocessor_config.json may be that of another size. Normalisation stays
         // at its default: the original's arithmetic and that of Hugging Face's Pillow processor have the same bits.
-        config.size = self.image_size();
+        config.size = size;
         config.alpha = self.options.alpha;
         config.exif_orientation = self.options.exif_orientation;
         Ok(ImageProcessor::new(config)?)
     }
 
     pub(crate) fn tokenizer(&self) -> Result<Arc<dyn Tokenizer>, Error> {
+        let vocab_size = self.config.text.vocab_size;
         let tokenizer = match &self.tokenizer {
-            Some(bytes) if bytes.trim_ascii_start().starts_with(b"{") => {
-                BertTokenizer::from_tokenizer_json(bytes)?
-            }
-            Some(bytes) => BertTokenizer::from_vocab_txt(bytes)?,
-            None => built_in(self.config.text.vocab_size)?,
+            Some(tokenizer) => tokenizer.clone(),
+            None => built_in(vocab_size)?,
         };
+        // The decoder's table may be padded to a round number; a vocabulary that lacks more is another's, or cut off.
+        let got = tokenizer.vocab_size();
+        if got > vocab_size || got + MAX_PADDING < vocab_size {
+            return Err(Error::Vocabulary { vocab_size, got });
+        }
         let tokenizer = tokenizer.with_special_token_policy(self.reference.special_token_policy())?;
         if self.ids_are_stated {
             Ok(Arc::new(WithIds::new(tokenizer, &self.config)))
@@ -228,6 +215,56 @@ impl Source {
             Ok(Arc::new(tokenizer))
         }
     }
+}
+
+/// Rows by which a table of embeddings may be longer than its vocabulary.
+const MAX_PADDING: usize = 64;
+
+impl ModelFiles {
+    /// The small files of a folder in Hugging Face layout, as far as they are there.
+    pub(crate) fn beside(folder: &Path) -> Self {
+        let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        Self {
+            weights: Vec::new(),
+            config: file("config.json"),
+            tokenizer: file("tokenizer.json").or_else(|| file("vocab.txt")),
+            preprocessor: file("preprocessor_config.json"),
+        }
+    }
+}
+
+/// Reads a config.json, if there is one.
+pub(crate) fn read_config(path: Option<&Path>) -> Result<Option<BlipConfig>, Error> {
+    at(&path, |path| {
+        BlipConfig::from_json(&String::from_utf8_lossy(&read(path)?))
+    })
+}
+
+/// Does something with a file, if there is one; its errors name the file.
+fn at<P: AsRef<Path>, T>(
+    path: &Option<P>,
+    with: impl Fn(&Path) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let path = path.as_ref();
+    with(path).map(Some).map_err(|error| match error {
+        error @ Error::Io { .. } => error,
+        error => Error::File {
+            path: path.to_owned(),
+            source: Box::new(error),
+        },
+    })
+}
+
+/// A `tokenizer.json` or a `vocab.txt`, by content.
+fn parse_tokenizer(bytes: &[u8]) -> Result<BertTokenizer, Error> {
+    Ok(if bytes.trim_ascii_start().starts_with(b"{") {
+        BertTokenizer::from_tokenizer_json(bytes)?
+    } else {
+        BertTokenizer::from_vocab_txt(bytes)?
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -73,6 +73,10 @@ impl TextDecoder {
     /// The same decoder whose head scores by the word embeddings, as in every published checkpoint.
     ///
     /// The head holds a copy: training one does not move the other.
+    ///
+    /// # Panics
+    ///
+    /// If the device cannot hand back the word embeddings.
     pub fn tied(mut self) -> Self {
         let words = self.bert.word_embeddings();
         let (device, [rows, width]) = (words.device(), words.dims());
@@ -91,6 +95,10 @@ impl TextDecoder {
     }
 
     /// Whether the head scores by the word embeddings.
+    ///
+    /// # Panics
+    ///
+    /// If the device cannot compare them.
     pub fn is_tied(&self) -> bool {
         let equal = self.head.weight().transpose().equal(self.bert.word_embeddings());
         equal.all().into_scalar::<bool>()

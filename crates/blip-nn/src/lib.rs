@@ -13,6 +13,9 @@
 //! Weights are stored as they are multiplied: every [`Linear`] is contiguous `[in, out]`, queries, keys and values
 //! are one matrix, and what a request grows ([`KvCache`], [`CrossKeyValue`]) is the caller's.
 //!
+//! Layers trust their input: a tensor of another shape than the docs say panics, as Burn does. The networks check
+//! what comes from outside.
+//!
 //! # Example
 //!
 //! ```

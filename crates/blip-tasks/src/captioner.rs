@@ -86,6 +86,16 @@ impl<V: ImageEncoder, D: TextDecoder, T: Tokenizer> Captioner<V, D, T> {
         &self.tokenizer
     }
 
+    /// Says whether a request makes sense, without a picture: before hours of work, and before the first of many.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`caption`](Self::caption) that do not depend on the picture.
+    pub fn check(&self, options: &CaptionOptions) -> Result<(), TaskError> {
+        let request = self.request(options)?;
+        request.config.check(self.decoder.vocab_size(), &request.prompt)
+    }
+
     /// Looks at pictures once, for any number of calls of [`caption_encoded`](Self::caption_encoded).
     ///
     /// # Shapes

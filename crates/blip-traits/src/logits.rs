@@ -24,15 +24,12 @@ impl Logits {
     ///
     /// [`ModelError::Shape`] if the vector has another length.
     pub fn new(data: Vec<f32>, [rows, positions, vocab_size]: [usize; 3]) -> Result<Self, ModelError> {
-        if data.len() != rows * positions * vocab_size {
-            return Err(ModelError::shape(
-                "logits",
-                format!(
-                    "{} values for [{rows}, {positions}, {vocab_size}]",
-                    rows * positions * vocab_size
-                ),
-                &[data.len()],
-            ));
+        let expected = rows
+            .checked_mul(positions)
+            .and_then(|rows| rows.checked_mul(vocab_size));
+        if Some(data.len()) != expected {
+            let expected = format!("[{rows}, {positions}, {vocab_size}] and as many values");
+            return Err(ModelError::shape("logits", expected, &[data.len()]));
         }
         Ok(Self {
             data,

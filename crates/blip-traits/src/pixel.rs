@@ -27,12 +27,11 @@ impl PixelValues {
     ///
     /// [`ModelError::Shape`] if the vector has another length or an axis is 0.
     pub fn new(data: Vec<f32>, [batch, height, width]: [usize; 3]) -> Result<Self, ModelError> {
-        if data.is_empty() || data.len() != batch * Self::CHANNELS * height * width {
-            return Err(ModelError::shape(
-                "pixel_values",
-                format!("at least one value, and [{batch}, 3, {height}, {width}] of them"),
-                &[data.len()],
-            ));
+        let pixels = batch.checked_mul(height).and_then(|rows| rows.checked_mul(width));
+        let expected = pixels.and_then(|pixels| pixels.checked_mul(Self::CHANNELS));
+        if data.is_empty() || Some(data.len()) != expected {
+            let expected = format!("[{batch}, 3, {height}, {width}] and as many values, at least one");
+            return Err(ModelError::shape("pixel_values", expected, &[data.len()]));
         }
         Ok(Self {
             data,

@@ -59,22 +59,18 @@ impl VitConfig {
         }
     }
 
+    /// The most patches that a picture is cut into: 2048 x 2048 pixels in patches of 16. Attention takes memory and time
+    /// by their square.
+    pub const MAX_PATCHES: usize = 16_384;
+
     /// Rows and columns of patches for a picture of the given height and width.
     ///
     /// # Errors
     ///
-    /// [`VitError::Patches`] if a side is not a positive multiple of the patch size.
-    pub fn grid(&self, [height, width]: [usize; 2]) -> Result<[usize; 2], VitError> {
-        let patch = self.patch_size;
-        let whole = |side: usize| side > 0 && side.is_multiple_of(patch);
-        if !whole(height) || !whole(width) {
-            return Err(VitError::Patches {
-                height,
-                width,
-                patch_size: patch,
-            });
-        }
-        Ok([height / patch, width / patch])
+    /// [`VitError::Patches`] if a side is not a positive multiple of the patch size; [`VitError::TooManyPatches`] above
+    /// [`MAX_PATCHES`](Self::MAX_PATCHES).
+    pub fn grid(&self, size: [usize; 2]) -> Result<[usize; 2], VitError> {
+        grid(size, self.patch_size)
     }
 
     pub(crate) fn check(&self) -> Result<(), VitError> {
@@ -96,5 +92,26 @@ impl VitConfig {
             });
         }
         self.grid([self.image_size; 2]).map(|_| ())
+    }
+}
+
+pub(crate) fn grid([height, width]: [usize; 2], patch_size: usize) -> Result<[usize; 2], VitError> {
+    let whole = |side: usize| side > 0 && side.is_multiple_of(patch_size);
+    if !whole(height) || !whole(width) {
+        return Err(VitError::Patches {
+            height,
+            width,
+            patch_size,
+        });
+    }
+    let grid = [height / patch_size, width / patch_size];
+    match grid[0].checked_mul(grid[1]) {
+        Some(patches) if patches <= VitConfig::MAX_PATCHES => Ok(grid),
+        _ => Err(VitError::TooManyPatches {
+            height,
+            width,
+            patch_size,
+            limit: VitConfig::MAX_PATCHES,
+        }),
     }
 }

@@ -30,4 +30,17 @@ pub enum VitError {
         /// Side of a patch in pixels.
         patch_size: usize,
     },
+
+    /// More patches than are computed with.
+    #[error("image size {height} x {width} in patches of {patch_size}: expected at most {limit} patches")]
+    TooManyPatches {
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+        /// Side of a patch in pixels.
+        patch_size: usize,
+        /// The most patches.
+        limit: usize,
+    },
 }

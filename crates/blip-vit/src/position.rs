@@ -19,13 +19,17 @@ const A: f64 = -0.75;
 ///
 /// # Panics
 ///
-/// If the table's length is not that of its grid.
+/// If the table's length is not that of its grid, or a side of a grid is 0.
 pub fn interpolate_pos_embed(
     table: &[f32],
     hidden_size: usize,
     from: [usize; 2],
     to: [usize; 2],
 ) -> Vec<f32> {
+    assert!(
+        !from.contains(&0) && !to.contains(&0),
+        "a grid has rows and columns"
+    );
     assert_eq!(
         table.len(),
         (1 + from[0] * from[1]) * hidden_size,

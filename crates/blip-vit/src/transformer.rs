@@ -5,6 +5,7 @@ use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::config::grid;
 use crate::{Block, PatchEmbed, VitConfig, VitError, interpolate_pos_embed};
 
 /// Where the parameters stand in Hugging Face's checkpoints: `(here, there)`, `*` a block's index.
@@ -64,22 +65,17 @@ impl VisionTransformer {
     ///
     /// # Errors
     ///
-    /// [`VitError::Patches`] if a side is not a positive multiple of the patch size.
+    /// As [`VitConfig::grid`].
+    ///
+    /// # Panics
+    ///
+    /// If the device cannot hand back the position table.
     pub fn with_image_size(mut self, [height, width]: [usize; 2]) -> Result<Self, VitError> {
         if self.image_size == [height, width] {
             return Ok(self);
         }
-        let patch_size = self.patch_size;
-        let whole = |side: usize| side > 0 && side.is_multiple_of(patch_size);
-        if !whole(height) || !whole(width) {
-            return Err(VitError::Patches {
-                height,
-                width,
-                patch_size,
-            });
-        }
-        let grid = |[height, width]: [usize; 2]| [height / patch_size, width / patch_size];
-        let (from, to) = (grid(self.image_size), grid([height, width]));
+        let from = grid(self.image_size, self.patch_size)?;
+        let to = grid([height, width], self.patch_size)?;
         self.pos_embed = self.pos_embed.map(|table| {
             let (device, [_, _, hidden_size]) = (table.device(), table.dims());
             let values: Vec<f32> = table
@@ -248,6 +244,14 @@ mod tests {
 
     #[test]
     fn sizes_that_make_no_patches_are_refused() {
+        let error = tiny()
+            .with_image_size([8_000_000_000, 8])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("in patches of 8: expected at most 16384 patches"),
+            "{error}"
+        );
         let error = tiny().with_image_size([30, 32]).unwrap_err().to_string();
         assert_eq!(
             error,

@@ -114,7 +114,8 @@ impl<'scope, 'env, F: Fn(usize) -> Values + Sync> ReadAhead<'scope, 'env, F> {
             .min(MOST_THREADS)
             .min(count);
         let next = std::sync::Arc::new(AtomicUsize::new(0));
-        // Without a buffer, a reader waits for the taker: it is at most one parameter ahead of what is wanted.
+        // Without a buffer, a reader waits for the taker. Parameters overtake one another only while one of them is
+        // still being read.
         let (sender, receiver) = sync_channel(0);
         if threads > 1 {
             for _ in 0..threads {

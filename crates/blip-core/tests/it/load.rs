@@ -26,7 +26,7 @@ fn edit(folder: &tempfile::TempDir, file: &str, change: impl Fn(String) -> Strin
 fn refused(result: Result<Captioner, Error>) -> String {
     match result {
         Ok(_) => panic!("it loaded"),
-        Err(error) => error.to_string(),
+        Err(error) => blip_core::error_chain(&error),
     }
 }
 
@@ -132,7 +132,9 @@ fn broken_files_are_refused_by_name() {
     let weights = std::fs::read(path("hf_caption/model.safetensors")).unwrap();
     assert!(spoil("model.safetensors", &weights[..weights.len() / 2]).contains("model.safetensors"));
     assert!(spoil("model.safetensors", b"").contains("model.safetensors"));
-    assert!(spoil("config.json", b"{").starts_with("config.json: EOF while parsing"));
+    assert!(spoil("config.json", b"{").contains("config.json: EOF while parsing"));
+    assert!(spoil("config.json", b"[]").ends_with("config.json: the file: expected an object, got []"));
+    assert!(spoil("vocab.txt", b"").contains("vocab.txt: "));
     assert!(
         spoil("vocab.txt", b"hello\n").contains("[PAD]") || spoil("vocab.txt", b"hello\n").contains("[CLS]")
     );
@@ -141,6 +143,54 @@ fn broken_files_are_refused_by_name() {
     let empty = tempfile::tempdir().unwrap();
     assert!(refused(Captioner::from_dir(&empty)).contains("model.safetensors"));
     assert!(refused(Captioner::from_path(empty.path().join("model.pth"), &options())).contains("model.pth"));
+}
+
+#[test]
+fn hugging_face_weights_need_their_config() {
+    let folder = folder("hf_caption");
+    let picture = path("picture_0.png");
+    let options_of = CaptionOptions::default();
+    let want = Captioner::from_dir(&folder)
+        .unwrap()
+        .caption_file(&picture, &options_of)
+        .unwrap();
+    // A file out of the folder finds what is beside it.
+    let file = folder.path().join("model.safetensors");
+    let alone = Captioner::from_path(&file, &options()).unwrap();
+    assert_eq!(alone.caption_file(&picture, &options_of).unwrap(), want);
+
+    std::fs::remove_file(folder.path().join("config.json")).unwrap();
+    let message = "Hugging Face weights need their config.json, and there is none";
+    assert_eq!(refused(Captioner::from_dir(&folder)), message);
+    assert_eq!(refused(Captioner::from_path(&file, &options())), message);
+}
+
+#[test]
+fn a_vocabulary_that_was_cut_off_is_refused() {
+    let folder = folder("hf_caption");
+    edit(&folder, "vocab.txt", |vocabulary| {
+        vocabulary
+            .lines()
+            .take(100)
+            .map(|line| format!("{line}\n"))
+            .collect()
+    });
+    assert_eq!(
+        refused(Captioner::from_dir(&folder)),
+        "the tokenizer has 102 token ids, but the weights have 200"
+    );
+}
+
+#[test]
+fn a_request_is_checked_before_a_picture_is_looked_at() {
+    let captioner = Captioner::from_dir(path("hf_caption")).unwrap();
+    captioner.check(&CaptionOptions::default()).unwrap();
+    let options = CaptionOptions {
+        max_length: Some(1),
+        ..CaptionOptions::default()
+    };
+    let error = captioner.check(&options).unwrap_err().to_string();
+    assert!(error.starts_with("max_length: expected at least 2"), "{error}");
 }
 
 #[test]

@@ -49,6 +49,9 @@ pub struct BeamSearch {
 }
 
 impl BeamSearch {
+    /// The largest exponent of the length, either way: beyond it scores are no longer finite.
+    pub const MAX_LENGTH_PENALTY: f64 = 100.0;
+
     /// Beam search with both references' defaults: length penalty 1, no early stopping.
     pub fn new(num_beams: usize, semantics: BeamSemantics) -> Self {
         Self {
@@ -189,7 +192,7 @@ impl GenerationConfig {
     }
 
     /// Checks the configuration against a vocabulary and a prompt.
-    pub(super) fn check(&self, vocab_size: usize, prompt: &[u32]) -> Result<(), TaskError> {
+    pub(crate) fn check(&self, vocab_size: usize, prompt: &[u32]) -> Result<(), TaskError> {
         self.validate()?;
         if prompt.is_empty() {
             return Err(TaskError::setting(
@@ -233,10 +236,10 @@ impl BeamSearch {
                 num_return_sequences,
             ));
         }
-        if !self.length_penalty.is_finite() {
+        if self.length_penalty.is_nan() || self.length_penalty.abs() > Self::MAX_LENGTH_PENALTY {
             return Err(TaskError::setting(
                 "length_penalty",
-                "a finite number",
+                "-100 to 100",
                 self.length_penalty,
             ));
         }
