@@ -358,7 +358,7 @@ mod tests {
             ),
             (
                 beam(|b| b.length_penalty = f64::NAN),
-                "length_penalty: expected a finite number, got NaN".to_owned(),
+                "length_penalty: expected -100 to 100, got NaN".to_owned(),
             ),
             (
                 beam(|b| b.early_stopping = EarlyStopping::Never),
