@@ -1,11 +1,11 @@
 //! The decoder as a whole.
 
-use blip_nn::{Bert, BertConfig, KvCache};
+use blip_nn::{Bert, BertConfig, KvCache, SizeError};
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::{DecoderCache, DecoderError, LmHead};
+use crate::{DecoderCache, LmHead};
 
 /// Where the parameters stand in published checkpoints under `text_decoder`, beside [`BERT_KEYS`](blip_nn::BERT_KEYS) under
 /// `text_decoder.bert`.
@@ -31,9 +31,6 @@ pub const DECODER_FALLBACKS: &[(&str, &str)] = &[
 pub struct TextDecoder {
     bert: Bert,
     head: LmHead,
-    vocab_size: usize,
-    context_size: usize,
-    max_positions: usize,
 }
 
 impl TextDecoder {
@@ -41,32 +38,12 @@ impl TextDecoder {
     ///
     /// # Errors
     ///
-    /// [`DecoderError`] if the configuration describes no decoder.
-    pub fn new(config: &BertConfig, device: &Device) -> Result<Self, DecoderError> {
-        let sizes = [
-            ("vocab_size", config.vocab_size),
-            ("hidden_size", config.hidden_size),
-            ("encoder_hidden_size", config.encoder_hidden_size),
-            ("intermediate_size", config.intermediate_size),
-            ("num_hidden_layers", config.num_hidden_layers),
-            ("num_attention_heads", config.num_attention_heads),
-            ("max_position_embeddings", config.max_position_embeddings),
-        ];
-        if let Some(&(name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(DecoderError::Zero { name });
-        }
-        if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            return Err(DecoderError::Heads {
-                hidden_size: config.hidden_size,
-                heads: config.num_attention_heads,
-            });
-        }
+    /// [`SizeError`] if the configuration describes no decoder.
+    pub fn new(config: &BertConfig, device: &Device) -> Result<Self, SizeError> {
+        config.check()?;
         Ok(Self {
             bert: Bert::new(config, device),
             head: LmHead::new(config, device),
-            vocab_size: config.vocab_size,
-            context_size: config.encoder_hidden_size,
-            max_positions: config.max_position_embeddings,
         })
     }
 
@@ -116,73 +93,43 @@ impl TextDecoder {
             .forward_causal(input_ids, &state.context, &mut state.written);
         self.head.forward(hidden)
     }
-
-    /// Everything that could go wrong in a step, before it starts.
-    fn check(&self, input_ids: &TokenBatch, state: &DecoderCache) -> Result<(), ModelError> {
-        let [rows, tokens] = input_ids.shape();
-        if rows != state.rows() || tokens == 0 {
-            let expected = format!("[{}, at least 1]", state.rows());
-            return Err(ModelError::shape("input_ids", expected, &[rows, tokens]));
-        }
-        let length = state.length() + tokens;
-        if length > self.max_positions {
-            return Err(ModelError::TooLong {
-                name: "input_ids",
-                length,
-                limit: self.max_positions,
-            });
-        }
-        match input_ids
-            .input_ids()
-            .iter()
-            .find(|&&id| id as usize >= self.vocab_size)
-        {
-            Some(&id) => Err(ModelError::Token {
-                id,
-                vocab_size: self.vocab_size,
-            }),
-            None => Ok(()),
-        }
-    }
 }
 
 impl blip_traits::TextDecoder for TextDecoder {
     type State = DecoderCache;
 
     fn start(&self, context: &HiddenStates) -> Result<DecoderCache, ModelError> {
-        let shape = context.shape();
-        if shape[2] != self.context_size || shape.contains(&0) {
-            let expected = format!("[groups, tokens, {}]", self.context_size);
-            return Err(ModelError::shape("context", expected, &shape));
-        }
+        let groups = context.shape()[0];
         Ok(DecoderCache {
-            context: self.bert.project(context),
+            context: self.bert.project(context)?,
             written: vec![KvCache::new(); self.bert.num_hidden_layers()],
-            rows: shape[0],
-            groups: shape[0],
+            rows: groups,
+            groups,
             device: self.bert.device(),
         })
     }
 
     fn step(&self, input_ids: &TokenBatch, state: &mut DecoderCache) -> Result<Logits, ModelError> {
-        self.check(input_ids, state)?;
         let [rows, tokens] = input_ids.shape();
-        let ids: Vec<i32> = input_ids.input_ids().iter().map(|&id| id as i32).collect();
-        let ids = Tensor::from_data(TensorData::new(ids, [rows, tokens]), &state.device);
+        if rows != state.rows() || tokens == 0 {
+            let expected = format!("[{}, at least 1]", state.rows());
+            return Err(ModelError::shape("input_ids", expected, &[rows, tokens]));
+        }
+        let ids = self.bert.embeddings().read_ids(input_ids, state.length())?;
         let logits = self.forward(ids, state);
         // The one device read of a step.
         let logits = logits
             .try_into_vec_as()
             .map_err(|error| ModelError::Device(error.to_string()))?;
-        Logits::new(logits, [rows, tokens, self.vocab_size])
+        Logits::new(logits, [rows, tokens, self.bert.vocab_size()])
     }
 
     fn context_size(&self) -> usize {
-        self.context_size
+        self.bert.context_size()
     }
 
     fn vocab_size(&self) -> usize {
-        self.vocab_size
+        self.bert.vocab_size()
     }
 }
 

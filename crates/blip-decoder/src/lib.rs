@@ -34,10 +34,8 @@
 
 mod cache;
 mod decoder;
-mod error;
 mod head;
 
 pub use cache::DecoderCache;
 pub use decoder::{DECODER_FALLBACKS, DECODER_KEYS, TextDecoder};
-pub use error::DecoderError;
 pub use head::LmHead;

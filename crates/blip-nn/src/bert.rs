@@ -12,11 +12,14 @@
 //!
 //! Source: salesforce/BLIP@056a169 `models/med.py`; transformers 5.23 `models/blip/modeling_blip_text.py`.
 
-use blip_traits::HiddenStates;
+use blip_traits::{HiddenStates, ModelError, TokenBatch};
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Bool, Device, Int, Tensor, s};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData, s};
 
-use crate::{CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, attend, hide_mask, merge_heads, split_heads};
+use crate::{
+    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, SizeError, attend, check_sizes, hide_mask, merge_heads,
+    split_heads,
+};
 
 /// Where this body's parameters stand in published checkpoints, for both layouts: `(here, there)`.
 ///
@@ -36,15 +39,15 @@ pub const BERT_KEYS: &[(&str, &str)] = &[
         "encoder.layer.*.attention.output.LayerNorm",
     ),
     (
-        "layers.*.cross_attention.query",
+        "layers.*.cross_attention.context.query",
         "encoder.layer.*.crossattention.self.query",
     ),
     (
-        "layers.*.cross_attention.key_value",
+        "layers.*.cross_attention.context.key_value",
         "encoder.layer.*.crossattention.self.{key,value}",
     ),
     (
-        "layers.*.cross_attention.dense",
+        "layers.*.cross_attention.context.dense",
         "encoder.layer.*.crossattention.output.dense",
     ),
     (
@@ -92,6 +95,26 @@ impl BertConfig {
         }
     }
 
+    /// Checks that the sizes describe a network.
+    ///
+    /// # Errors
+    ///
+    /// [`SizeError`] naming the first field that is wrong.
+    pub fn check(&self) -> Result<(), SizeError> {
+        check_sizes(
+            "text config",
+            self.hidden_size,
+            self.num_attention_heads,
+            &[
+                ("vocab_size", self.vocab_size),
+                ("encoder_hidden_size", self.encoder_hidden_size),
+                ("intermediate_size", self.intermediate_size),
+                ("num_hidden_layers", self.num_hidden_layers),
+                ("max_position_embeddings", self.max_position_embeddings),
+            ],
+        )
+    }
+
     /// Two narrow layers and a vocabulary of 64, for tests and examples.
     pub fn tiny() -> Self {
         Self {
@@ -128,10 +151,19 @@ impl Embedding {
             weight: normal.init([rows, width], device),
         }
     }
+
+    fn rows(&self) -> usize {
+        self.weight.lazy_shape()[0]
+    }
+
+    fn width(&self) -> usize {
+        self.weight.lazy_shape()[1]
+    }
 }
 
 impl BertEmbeddings {
-    fn new(config: &BertConfig, device: &Device) -> Self {
+    /// Tables with fresh weights, which stay unallocated until they are read or replaced.
+    pub fn new(config: &BertConfig, device: &Device) -> Self {
         let width = config.hidden_size;
         Self {
             word_embeddings: Embedding::new(config.vocab_size, width, device),
@@ -140,7 +172,57 @@ impl BertEmbeddings {
         }
     }
 
-    fn forward(&self, input_ids: Tensor<2, Int>, past: usize) -> Tensor<3> {
+    /// Where the weights are.
+    pub fn device(&self) -> Device {
+        self.word_embeddings.weight.device()
+    }
+
+    /// Puts ids on the device that stand behind `past` others, after checking everything that could go wrong with them.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids, output: `[rows, tokens]`
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Shape`] if there is no row or no token, [`ModelError::TooLong`] if there are more tokens than
+    /// positions, [`ModelError::Token`] for an id that is not in the table.
+    pub fn read_ids(&self, input_ids: &TokenBatch, past: usize) -> Result<Tensor<2, Int>, ModelError> {
+        let [rows, tokens] = input_ids.shape();
+        if rows == 0 || tokens == 0 {
+            return Err(ModelError::shape(
+                "input_ids",
+                "[at least 1, at least 1]",
+                &[rows, tokens],
+            ));
+        }
+        let (vocab_size, limit) = (self.word_embeddings.rows(), self.position_embeddings.rows());
+        let length = past + tokens;
+        if length > limit {
+            return Err(ModelError::TooLong {
+                name: "input_ids",
+                length,
+                limit,
+            });
+        }
+        let ids = input_ids.input_ids();
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(ModelError::Token { id, vocab_size });
+        }
+        let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        Ok(Tensor::from_data(
+            TensorData::new(ids, [rows, tokens]),
+            &self.device(),
+        ))
+    }
+
+    /// Embeds ids that stand behind `past` others.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids: `[rows, tokens]`
+    /// - output: `[rows, tokens, hidden_size]`
+    pub fn forward(&self, input_ids: Tensor<2, Int>, past: usize) -> Tensor<3> {
         let [rows, tokens] = input_ids.dims();
         let [_, width] = self.word_embeddings.weight.dims();
         let words = self
@@ -168,7 +250,8 @@ pub struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn new(config: &BertConfig, device: &Device) -> Self {
+    /// A layer with fresh weights, which stay unallocated until they are read or replaced.
+    pub fn new(config: &BertConfig, device: &Device) -> Self {
         let width = config.hidden_size;
         Self {
             qkv: Linear::new(width, 3 * width, device),
@@ -178,7 +261,13 @@ impl SelfAttention {
         }
     }
 
-    fn forward(
+    /// Applies the layer: causal behind what the cache holds where there is one, else every token sees every other.
+    ///
+    /// # Shapes
+    ///
+    /// - hidden, output: `[rows, tokens, hidden_size]`
+    /// - hide: `[rows, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
+    pub fn forward(
         &self,
         hidden: Tensor<3>,
         hide: Option<&Tensor<4, Bool>>,
@@ -204,30 +293,39 @@ fn split_thirds(fused: Tensor<3>) -> [Tensor<3>; 3] {
     [0, 1, 2].map(|part| fused.clone().slice(s![.., .., part * width..(part + 1) * width]))
 }
 
-/// Cross-attention with its residual: `LayerNorm(h + dense(attend(q of h, context)))`.
+/// Attention over a context, `dense(attend(q of h, context))`, without residual and norm.
 #[derive(Module, Debug)]
-pub struct CrossAttention {
+pub struct ContextAttention {
     query: Linear,
     key_value: Linear,
     dense: Linear,
-    norm: LayerNorm,
     heads: usize,
 }
 
-impl CrossAttention {
-    fn new(config: &BertConfig, device: &Device) -> Self {
+impl ContextAttention {
+    /// A layer with fresh weights, which stay unallocated until they are read or replaced.
+    pub fn new(config: &BertConfig, device: &Device) -> Self {
         let width = config.hidden_size;
         Self {
             query: Linear::new(width, width, device),
             key_value: Linear::new(config.encoder_hidden_size, 2 * width, device),
             dense: Linear::new(width, width, device),
-            norm: LayerNorm::new(width, config.layer_norm_eps, device),
             heads: config.num_attention_heads,
         }
     }
 
+    /// The width of the context's vectors.
+    pub fn context_size(&self) -> usize {
+        self.key_value.d_in()
+    }
+
     /// Projects a context to this layer's keys and values.
-    fn project(&self, context: &Tensor<3>, hide: Option<&Tensor<4, Bool>>) -> CrossKeyValue {
+    ///
+    /// # Shapes
+    ///
+    /// - context: `[groups, tokens, encoder_hidden_size]`
+    /// - hide: `[groups, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
+    pub fn project(&self, context: &Tensor<3>, hide: Option<&Tensor<4, Bool>>) -> CrossKeyValue {
         let fused = self.key_value.forward(context.clone());
         let [groups, tokens, double] = fused.dims();
         let width = double / 2;
@@ -246,14 +344,19 @@ impl CrossAttention {
         }
     }
 
-    fn forward(&self, hidden: Tensor<3>, context: &CrossKeyValue) -> Tensor<3> {
+    /// Applies the layer: row `r` attends the context of group `r / (rows / groups)`.
+    ///
+    /// # Shapes
+    ///
+    /// - hidden, output: `[rows, tokens, hidden_size]`; `rows` is a multiple of the context's groups
+    pub fn forward(&self, hidden: Tensor<3>, context: &CrossKeyValue) -> Tensor<3> {
         let [rows, tokens, width] = hidden.dims();
         let groups = context.groups();
         let copies = rows / groups;
         // The rows of a group are folded into the query axis: [groups, heads, copies * tokens, head_dim].
         let query = self
             .query
-            .forward(hidden.clone())
+            .forward(hidden)
             .reshape([groups, copies * tokens, width]);
         let attended = attend(
             split_heads(query, self.heads),
@@ -262,8 +365,29 @@ impl CrossAttention {
             context.hide.as_ref(),
             false,
         );
-        let attended = merge_heads(attended).reshape([rows, tokens, width]);
-        self.norm.forward(self.dense.forward(attended) + hidden)
+        self.dense
+            .forward(merge_heads(attended).reshape([rows, tokens, width]))
+    }
+}
+
+/// Cross-attention with its residual: `LayerNorm(h + dense(attend(q of h, context)))`.
+#[derive(Module, Debug)]
+pub struct CrossAttention {
+    context: ContextAttention,
+    norm: LayerNorm,
+}
+
+impl CrossAttention {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        Self {
+            context: ContextAttention::new(config, device),
+            norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<3>, context: &CrossKeyValue) -> Tensor<3> {
+        self.norm
+            .forward(self.context.forward(hidden.clone(), context) + hidden)
     }
 }
 
@@ -321,7 +445,12 @@ impl Bert {
 
     /// Where the weights are.
     pub fn device(&self) -> Device {
-        self.embeddings.word_embeddings.weight.device()
+        self.embeddings.device()
+    }
+
+    /// The part that turns ids into vectors, and checks them.
+    pub fn embeddings(&self) -> &BertEmbeddings {
+        &self.embeddings
     }
 
     /// Projects a context to the keys and values of every layer.
@@ -329,10 +458,36 @@ impl Bert {
     /// # Shapes
     ///
     /// - context: `[groups, tokens, encoder_hidden_size]`
-    pub fn project(&self, context: &HiddenStates) -> Vec<CrossKeyValue> {
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Shape`] if the context's width is another, or an axis is 0.
+    pub fn project(&self, context: &HiddenStates) -> Result<Vec<CrossKeyValue>, ModelError> {
+        check_context(context, self.context_size())?;
         let hide = context.mask().map(|mask| hide_mask(mask, &self.device()));
-        let project = |layer: &BertLayer| layer.cross_attention.project(context.states(), hide.as_ref());
-        self.layers.iter().map(project).collect()
+        let project = |layer: &BertLayer| {
+            layer
+                .cross_attention
+                .context
+                .project(context.states(), hide.as_ref())
+        };
+        Ok(self.layers.iter().map(project).collect())
+    }
+
+    /// The width of the context's vectors; 0 without layers.
+    pub fn context_size(&self) -> usize {
+        let layer = self.layers.first();
+        layer.map_or(0, |layer| layer.cross_attention.context.context_size())
+    }
+
+    /// The width of a token's vector.
+    pub fn hidden_size(&self) -> usize {
+        self.embeddings.word_embeddings.width()
+    }
+
+    /// The number of token ids.
+    pub fn vocab_size(&self) -> usize {
+        self.embeddings.word_embeddings.rows()
     }
 
     /// Reads whole texts: every token sees every other one, and the context where one is given.
@@ -386,4 +541,18 @@ impl Bert {
     pub fn num_hidden_layers(&self) -> usize {
         self.layers.len()
     }
+}
+
+/// Checks a context before it is projected.
+///
+/// # Errors
+///
+/// [`ModelError::Shape`] if its width is not `context_size`, or an axis is 0.
+pub fn check_context(context: &HiddenStates, context_size: usize) -> Result<(), ModelError> {
+    let shape = context.shape();
+    if shape[2] != context_size || shape.contains(&0) {
+        let expected = format!("[groups, tokens, {context_size}]");
+        return Err(ModelError::shape("context", expected, &shape));
+    }
+    Ok(())
 }

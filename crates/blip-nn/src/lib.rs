@@ -14,7 +14,7 @@
 //! are one matrix, and what a request grows ([`KvCache`], [`CrossKeyValue`]) is the caller's.
 //!
 //! Layers trust their input: a tensor of another shape than the docs say panics, as Burn does. The networks check
-//! what comes from outside.
+//! what comes from outside, with [`check_sizes`], [`BertEmbeddings::read_ids`] and [`check_context`].
 //!
 //! # Example
 //!
@@ -35,10 +35,15 @@ mod cache;
 mod linear;
 mod mlp;
 mod norm;
+mod size;
 
 pub use attention::{attend, hide_mask, merge_heads, split_heads};
-pub use bert::{BERT_KEYS, Bert, BertConfig, BertEmbeddings, BertLayer, CrossAttention, SelfAttention};
+pub use bert::{
+    BERT_KEYS, Bert, BertConfig, BertEmbeddings, BertLayer, ContextAttention, CrossAttention, SelfAttention,
+    check_context,
+};
 pub use cache::{CrossKeyValue, KvCache};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use norm::LayerNorm;
+pub use size::{SizeError, check_sizes};

@@ -1,5 +1,6 @@
 //! `y = x W + b`, with the weight as it is multiplied.
 
+use blip_traits::{Features, Head, HiddenStates, ModelError};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -35,6 +36,16 @@ impl Linear {
         self.weight.val()
     }
 
+    /// The width of what it takes.
+    pub fn d_in(&self) -> usize {
+        self.weight.lazy_shape()[0]
+    }
+
+    /// The width of what it gives.
+    pub fn d_out(&self) -> usize {
+        self.weight.lazy_shape()[1]
+    }
+
     /// Applies the layer to the last axis.
     ///
     /// # Shapes
@@ -48,5 +59,45 @@ impl Linear {
         let rows = input.reshape([batch * tokens, d_in]);
         let output = rows.matmul(self.weight.val()) + self.bias.val().unsqueeze();
         output.reshape([batch, tokens, d_out])
+    }
+}
+
+/// BLIP's projections and its matching head are single layers.
+impl Head for Linear {
+    fn apply(&self, states: &HiddenStates) -> Result<Features, ModelError> {
+        let shape = states.shape();
+        if shape[2] != self.d_in() {
+            let expected = format!("[batch, tokens, {}]", self.d_in());
+            return Err(ModelError::shape("hidden_states", expected, &shape));
+        }
+        HiddenStates::new(self.forward(states.states().clone())).read()
+    }
+
+    fn hidden_size(&self) -> usize {
+        self.d_in()
+    }
+
+    fn output_size(&self) -> usize {
+        self.d_out()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_a_head_it_reads_every_token_and_refuses_another_width() {
+        let device = Device::flex();
+        let head = Linear::new(4, 2, &device);
+        let states = Tensor::<3>::ones([2, 3, 4], &device);
+        let features = head.apply(&HiddenStates::new(states.clone())).unwrap();
+        assert_eq!(features.shape(), [2, 3, 2]);
+        let want: Vec<f32> = head.forward(states).try_into_vec_as().unwrap();
+        assert_eq!(features.as_slice(), want);
+
+        let wide = HiddenStates::new(Tensor::ones([2, 3, 5], &device));
+        let error = head.apply(&wide).unwrap_err().to_string();
+        assert_eq!(error, "hidden_states: expected [batch, tokens, 4], got [2, 3, 5]");
     }
 }

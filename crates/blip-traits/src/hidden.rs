@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{AttentionMask, ModelError};
+use crate::{AttentionMask, Features, ModelError};
 
 /// A batch of sequences of vectors, and which of them are real.
 ///
@@ -59,6 +59,52 @@ impl HiddenStates {
     /// Which tokens are real, or `None` if all are.
     pub fn mask(&self) -> Option<&AttentionMask> {
         self.mask.as_ref()
+    }
+
+    /// One sequence of the batch, `[1, tokens, hidden_size]`.
+    ///
+    /// # Panics
+    ///
+    /// If `row` is not below the batch.
+    pub fn row(&self, row: usize) -> Self {
+        let mask = self.mask.as_ref().map(|mask| mask.select(&[row]));
+        Self {
+            states: self.states.clone().narrow(0, row, 1),
+            mask: mask.filter(|mask| !mask.is_full()),
+        }
+    }
+
+    /// The first token of every sequence, `[batch, 1, hidden_size]`: what BLIP's heads read.
+    ///
+    /// # Panics
+    ///
+    /// If the sequences have no token.
+    pub fn first_token(&self) -> Self {
+        Self::new(self.states.clone().narrow(1, 0, 1))
+    }
+
+    /// All sequences one behind the other as a single one, `[1, batch * tokens, hidden_size]`: a film out of its
+    /// pictures.
+    pub fn joined(&self) -> Self {
+        let [batch, tokens, width] = self.shape();
+        Self {
+            states: self.states.clone().reshape([1, batch * tokens, width]),
+            mask: self.mask.clone().map(AttentionMask::joined),
+        }
+    }
+
+    /// The states on the host, `[batch, tokens, hidden_size]`: a device read.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Device`] if the device cannot hand them back.
+    pub fn read(&self) -> Result<Features, ModelError> {
+        let shape = self.shape();
+        let data = self.states.clone().try_into_vec_as();
+        Features::new(
+            data.map_err(|error| ModelError::Device(error.to_string()))?,
+            shape,
+        )
     }
 
     /// The same states with nothing masked.

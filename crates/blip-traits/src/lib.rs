@@ -6,15 +6,15 @@
 //! ```text
 //! PixelValues ─ ImageEncoder ─▶ HiddenStates ─┬─ TextDecoder::start ─▶ State ─ step(TokenBatch) ─▶ Logits
 //!                                             └─ GroundedEncoder (TokenBatch) ─▶ HiddenStates
-//! TokenBatch  ─ TextEncoder  ─▶ HiddenStates
+//! TokenBatch  ─ TextEncoder  ─▶ HiddenStates ─ Head ─▶ Features ─ VectorIndex ─▶ Neighbor
 //! ```
 //!
 //! Three conventions hold everywhere and are converted in one named place each:
 //!
 //! - Masks say `true` = attend, as BLIP and Hugging Face do ([`AttentionMask`]). Burn says `true` = hide;
 //!   `blip-nn` converts.
-//! - What comes from or goes to the outside is on the host ([`PixelValues`], [`TokenBatch`], [`Logits`]), so an
-//!   engine that is not Burn can stand in. Only [`HiddenStates`], which pass between networks, are tensors.
+//! - What comes from or goes to the outside is on the host ([`PixelValues`], [`TokenBatch`], [`Logits`],
+//!   [`Features`]), so an engine that is not Burn can stand in. Only [`HiddenStates`], which pass between networks, are tensors.
 //! - A model holds weights and no request. Whatever grows during a request is a value of the caller
 //!   ([`TextDecoder::State`], [`GroundedEncoder::Context`]), so that one model serves many threads.
 //!
@@ -31,7 +31,9 @@
 //! ```
 
 mod error;
+mod features;
 mod hidden;
+mod index;
 mod logits;
 mod mask;
 mod model;
@@ -41,10 +43,12 @@ mod token;
 mod tokenizer;
 
 pub use error::ModelError;
+pub use features::Features;
 pub use hidden::HiddenStates;
+pub use index::{Neighbor, VectorIndex};
 pub use logits::Logits;
 pub use mask::AttentionMask;
-pub use model::{DecoderState, GroundedEncoder, ImageEncoder, PairEncoder, TextDecoder, TextEncoder};
+pub use model::{DecoderState, GroundedEncoder, Head, ImageEncoder, PairEncoder, TextDecoder, TextEncoder};
 pub use pixel::PixelValues;
 pub use special::SpecialTokens;
 pub use token::TokenBatch;

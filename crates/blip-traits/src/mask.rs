@@ -48,6 +48,28 @@ impl AttentionMask {
         &self.attend[row * self.length..(row + 1) * self.length]
     }
 
+    /// Some rows, in this order.
+    ///
+    /// # Panics
+    ///
+    /// If a row is not below the number of rows.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            attend: rows.iter().flat_map(|&row| self.row(row)).copied().collect(),
+            rows: rows.len(),
+            length: self.length,
+        }
+    }
+
+    /// All rows as a single one, `[1, rows * length]`.
+    pub fn joined(self) -> Self {
+        Self {
+            length: self.attend.len(),
+            attend: self.attend,
+            rows: 1,
+        }
+    }
+
     /// All rows, one after the other.
     pub fn as_slice(&self) -> &[bool] {
         &self.attend

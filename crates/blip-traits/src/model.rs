@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{HiddenStates, Logits, ModelError, PixelValues, TokenBatch};
+use crate::{Features, HiddenStates, Logits, ModelError, PixelValues, TokenBatch};
 
 /// Looks at pictures: pixels to a sequence of vectors.
 ///
@@ -118,6 +118,33 @@ pub trait PairEncoder: Send + Sync {
 
     /// The width of a token's vector.
     fn hidden_size(&self) -> usize;
+}
+
+/// A last layer: tokens' vectors to scores of classes, or to coordinates in the space that pictures and texts share.
+///
+/// BLIP reads the first token alone; the others may be asked for too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no head for BLIP's hidden states",
+    note = "use `blip_nn::Linear` or `blip_encoder::ClassHead`, or implement `blip_traits::Head` for your own"
+)]
+pub trait Head: Send + Sync {
+    /// Applies the head to every token.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[batch, tokens, hidden_size]`
+    /// - output: `[batch, tokens, output_size]`
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Shape`] if the width is not [`hidden_size`](Self::hidden_size).
+    fn apply(&self, states: &HiddenStates) -> Result<Features, ModelError>;
+
+    /// The width of the vectors that it takes.
+    fn hidden_size(&self) -> usize;
+
+    /// The number of classes or coordinates.
+    fn output_size(&self) -> usize;
 }
 
 /// Writes text, one token after the other, while attending a context.
@@ -244,6 +271,18 @@ macro_rules! forward_models {
             }
         }
 
+        impl<T: Head + ?Sized> Head for $pointer {
+            fn apply(&self, states: &HiddenStates) -> Result<Features, ModelError> {
+                (**self).apply(states)
+            }
+            fn hidden_size(&self) -> usize {
+                (**self).hidden_size()
+            }
+            fn output_size(&self) -> usize {
+                (**self).output_size()
+            }
+        }
+
         impl<T: TextDecoder + ?Sized> TextDecoder for $pointer {
             type State = T::State;
 
@@ -289,6 +328,7 @@ mod tests {
         _: &dyn TextEncoder,
         _: &dyn GroundedEncoder<Context = ()>,
         _: &dyn PairEncoder,
+        _: &dyn Head,
         _: &dyn TextDecoder<State = State>,
         _: &dyn DecoderState,
     ) {

@@ -1,5 +1,7 @@
 //! The sizes of a Vision Transformer.
 
+use blip_nn::check_sizes;
+
 use crate::VitError;
 
 /// The sizes of a [`VisionTransformer`](crate::VisionTransformer), named as in Hugging Face's `config.json`.
@@ -74,23 +76,17 @@ impl VitConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), VitError> {
-        let sizes = [
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("image_size", self.image_size),
-            ("patch_size", self.patch_size),
-        ];
-        if let Some(&(name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(VitError::Zero { name });
-        }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err(VitError::Heads {
-                hidden_size: self.hidden_size,
-                heads: self.num_attention_heads,
-            });
-        }
+        check_sizes(
+            "vision config",
+            self.hidden_size,
+            self.num_attention_heads,
+            &[
+                ("intermediate_size", self.intermediate_size),
+                ("num_hidden_layers", self.num_hidden_layers),
+                ("image_size", self.image_size),
+                ("patch_size", self.patch_size),
+            ],
+        )?;
         self.grid([self.image_size; 2]).map(|_| ())
     }
 }

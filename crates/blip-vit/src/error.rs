@@ -1,24 +1,14 @@
 //! What cannot be built.
 
+use blip_nn::SizeError;
+
 /// A configuration that describes no Vision Transformer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VitError {
-    /// A size that has to be at least 1.
-    #[error("vision config: {name} is 0")]
-    Zero {
-        /// The config's field.
-        name: &'static str,
-    },
-
-    /// The width cannot be split into heads.
-    #[error("vision config: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}")]
-    Heads {
-        /// `hidden_size`.
-        hidden_size: usize,
-        /// `num_attention_heads`.
-        heads: usize,
-    },
+    /// A size that is 0, or heads that do not divide the width.
+    #[error(transparent)]
+    Size(#[from] SizeError),
 
     /// The picture cannot be split into patches.
     #[error("image size {height} x {width} is not a positive multiple of the patch size {patch_size}")]

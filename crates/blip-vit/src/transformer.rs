@@ -94,6 +94,11 @@ impl VisionTransformer {
         self.patch_embed.device()
     }
 
+    /// The number of tokens that a picture becomes: the class token and the patches.
+    pub fn tokens(&self) -> usize {
+        self.pos_embed.lazy_shape()[1]
+    }
+
     /// Encodes pictures that are on the device already.
     ///
     /// # Shapes
