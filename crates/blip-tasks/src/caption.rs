@@ -20,6 +20,13 @@ pub struct Caption {
     pub finish_reason: FinishReason,
 }
 
+impl Caption {
+    /// The caption's log-probability: the sum of `token_log_probs`. Its prompt is given, and does not count.
+    pub fn log_probability(&self) -> f32 {
+        self.token_log_probs.iter().sum()
+    }
+}
+
 /// What a request wants of its captions; whatever is left `None` is the policy's.
 ///
 /// ```
@@ -82,6 +89,15 @@ impl CaptionOptions {
         } else {
             &policy.generation
         };
+        self.over(base, policy)
+    }
+
+    /// What is left open is taken from `base`, and the policy says whose beam search.
+    pub(crate) fn over(
+        &self,
+        base: &GenerationConfig,
+        policy: &TextPolicy,
+    ) -> Result<GenerationConfig, TaskError> {
         let mut config = base.clone();
         config.search = match &base.search {
             Search::Sample(sampling) => {

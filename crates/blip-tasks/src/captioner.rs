@@ -7,6 +7,7 @@
 
 use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues, TextDecoder, Tokenizer};
 
+use crate::compose::{check_vocabulary, check_width, row};
 use crate::stream::TextStream;
 use crate::{
     Caption, CaptionOptions, GenerationConfig, Hypothesis, TaskError, TextPiece, TextPolicy, TokenEvent,
@@ -33,29 +34,12 @@ impl<V: ImageEncoder, D: TextDecoder, T: Tokenizer> Captioner<V, D, T> {
     /// that the decoder lacks; [`ModelError::Token`] if a special token is among those; [`TaskError::Setting`] if the
     /// policy makes no sense.
     pub fn new(image_encoder: V, decoder: D, tokenizer: T, policy: TextPolicy) -> Result<Self, TaskError> {
-        if image_encoder.hidden_size() != decoder.context_size() {
-            return Err(TaskError::Model(ModelError::Incompatible {
-                name: "hidden_size",
-                left: "the image encoder",
-                left_value: image_encoder.hidden_size(),
-                right: "the text decoder",
-                right_value: decoder.context_size(),
-            }));
-        }
-        let vocab_size = decoder.vocab_size();
-        if tokenizer.vocab_size() > vocab_size {
-            return Err(TaskError::Model(ModelError::Incompatible {
-                name: "vocab_size",
-                left: "the tokenizer",
-                left_value: tokenizer.vocab_size(),
-                right: "the text decoder",
-                right_value: vocab_size,
-            }));
-        }
-        let special_tokens = tokenizer.special_tokens().all();
-        if let Some(&id) = special_tokens.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(TaskError::Model(ModelError::Token { id, vocab_size }));
-        }
+        check_width(
+            "hidden_size",
+            ("the image encoder", image_encoder.hidden_size()),
+            ("the text decoder", decoder.context_size()),
+        )?;
+        check_vocabulary(&tokenizer, decoder.vocab_size())?;
         policy.generation.validate()?;
         policy.sampling.validate()?;
         Ok(Self {
@@ -278,12 +262,10 @@ impl<V: ImageEncoder, D: TextDecoder, T: Tokenizer> Captioner<V, D, T> {
         let prompt = match text {
             None => vec![first],
             Some(text) => {
-                let mut ids = self.tokenizer.encode(text, None)?;
-                // Both references put [DEC] over [CLS] and drop the last id, [SEP].
-                ids.pop();
-                match ids.first_mut() {
-                    Some(cls) => *cls = first,
-                    None => ids.push(first),
+                let mut ids = row(&self.tokenizer, text, None, self.policy.generation_first_token)?;
+                // Both references drop the last id, [SEP].
+                if ids.len() > 1 {
+                    ids.pop();
                 }
                 ids
             }

@@ -67,6 +67,13 @@ pub enum TaskError {
         length: usize,
     },
 
+    /// A part that the request needs is not there.
+    #[error("this needs {part}, which the model does not have")]
+    MissingPart {
+        /// The part.
+        part: &'static str,
+    },
+
     /// A network or the tokenizer failed, or its input does not fit it.
     #[error(transparent)]
     Model(#[from] ModelError),

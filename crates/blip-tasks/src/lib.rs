@@ -8,6 +8,10 @@
 //!             ─ TextDecoder::start, step(prompt), fan_out       once for each picture
 //!             ─ { step ─▶ Logits ─ search ─▶ tokens, reorder }* the only loop, see generate
 //!             ─ Tokenizer::decode ─▶ Caption
+//! VQA       picture, question ─ GroundedEncoder ─▶ HiddenStates ─ the same generate, or a ranking of given answers
+//! MATCH     picture, text ─ GroundedEncoder ─ token 0 ─ Head ─▶ itm_logits;  both ─ Embedder ─ dot ─▶ itc_similarity
+//! SEARCH    Embedder ─ VectorIndex ─ top k ─ itm_logits ─▶ ranked again
+//! NLVR2     2 pictures, text ─ PairEncoder ─ token 0 ─ Head ─▶ true or false
 //! ```
 //!
 //! What the references do differently with the same weights (prompts, first tokens, the rules of beam search) is a
@@ -78,19 +82,42 @@
 //! # Ok::<(), blip_tasks::TaskError>(())
 //! ```
 
+mod answer;
+mod answerer;
 mod caption;
 mod captioner;
+mod classifier;
+mod compose;
+mod embedder;
+mod embedding;
 mod error;
+mod extractor;
 mod generation;
+mod matcher;
+mod metric;
 mod policy;
+mod reasoner;
+mod retrieval;
 mod stream;
+mod video;
 
+pub use answer::{Answer, AnswerList, AnswerOptions, RankOptions, RankedAnswer};
+pub use answerer::QuestionAnswerer;
 pub use caption::{Caption, CaptionOptions};
 pub use captioner::Captioner;
+pub use classifier::{Classifier, LabelProbability, LabelSet};
+pub use embedder::Embedder;
+pub use embedding::Embeddings;
 pub use error::TaskError;
+pub use extractor::FeatureExtractor;
 pub use generation::{
     BeamSearch, BeamSemantics, EarlyStopping, FinishReason, GenerationConfig, Hypothesis, Sampling, Search,
-    TokenEvent, generate,
+    TextScore, TokenEvent, generate, score_texts,
 };
+pub use matcher::{Match, MatchOptions, Matcher};
+pub use metric::RetrievalMetrics;
 pub use policy::{FirstToken, TextPolicy};
+pub use reasoner::{PairReasoner, Verdict};
+pub use retrieval::{Found, RetrievalScores, SearchOptions};
 pub use stream::TextPiece;
+pub use video::frame_indices;

@@ -40,19 +40,28 @@ pub struct TextPolicy {
     pub generation_first_token: FirstToken,
     /// First token of a question, put over the tokenizer's.
     pub question_first_token: FirstToken,
+    /// Tokens of a question, first and last included, beyond which it is cut off; `None` cuts nothing.
+    pub question_max_length: Option<usize>,
     /// First token of a text that is matched with a picture. Training used `[ENC]`, and so do LAVIS and the original's
     /// retrieval evaluation, but not the original's matching model.
     pub matching_first_token: FirstToken,
+    /// First token of a text that is matched with a gallery's pictures when they are ranked again.
+    pub retrieval_first_token: FirstToken,
+    /// Tokens of a text that is compared with pictures, first and last included, beyond which it is cut off; `None` cuts
+    /// nothing.
+    pub matching_max_length: Option<usize>,
     /// Whether an answer's decoder sees a question's padding masked. Neither reference masks it when it generates, so
     /// an answer there depends on the longest question of its batch.
     pub mask_question_padding: bool,
-    /// Whether the prompt is not counted in `generation.max_length` and `sampling.max_length`. A request's own
+    /// Whether the prompt is not counted in the `max_length` of `generation`, `sampling` and `answering`. A request's own
     /// `max_length` always counts it.
     pub max_length_beyond_prompt: bool,
     /// How text is searched for if the request does not sample.
     pub generation: GenerationConfig,
     /// How text is searched for if the request samples.
     pub sampling: GenerationConfig,
+    /// How answers to questions are searched for.
+    pub answering: GenerationConfig,
     /// Whose beam search, if the request asks for beams and `generation` has none.
     pub beam_semantics: BeamSemantics,
 }
@@ -60,8 +69,8 @@ pub struct TextPolicy {
 impl TextPolicy {
     /// The conventions of Hugging Face transformers 5.23, `models/blip/modeling_blip.py`.
     ///
-    /// No prompt; one that is given stays in the text. Greedy search of at most 20 tokens behind the prompt. `[CLS]`
-    /// stays on questions and on matched texts.
+    /// No prompt; one that is given stays in the text. Greedy search of at most 20 tokens behind the prompt, for captions and
+    /// answers. `[CLS]` stays on questions and on matched texts, of which nothing is cut off.
     #[doc(alias = "BlipForConditionalGeneration")]
     pub fn hugging_face() -> Self {
         let generation = GenerationConfig {
@@ -73,7 +82,11 @@ impl TextPolicy {
             cut_prompt: false,
             generation_first_token: FirstToken::Dec,
             question_first_token: FirstToken::Cls,
+            question_max_length: None,
             matching_first_token: FirstToken::Cls,
+            // transformers has no retrieval; these are the weights of the original's.
+            retrieval_first_token: FirstToken::Enc,
+            matching_max_length: None,
             mask_question_padding: false,
             // transformers 5.23 generation/utils.py `_prepare_generated_length`: a default max_length grows by the prompt.
             max_length_beyond_prompt: true,
@@ -85,6 +98,7 @@ impl TextPolicy {
                 }),
                 ..generation.clone()
             },
+            answering: generation.clone(),
             generation,
             beam_semantics: BeamSemantics::Transformers5,
         }
@@ -93,7 +107,8 @@ impl TextPolicy {
     /// The conventions of the original, salesforce/BLIP@056a169, with the settings of its COCO evaluation and its demo.
     ///
     /// Captions begin with "a picture of ", which is cut from the text. Three beams, 5 to 20 tokens with the prompt's
-    /// four. Sampling has a repetition penalty of 1.1 and, from the defaults of transformers 4.15, a top-k of 50.
+    /// four. Sampling has a repetition penalty of 1.1 and, from the defaults of transformers 4.15, a top-k of 50. Answers
+    /// have three beams and at most 10 tokens. `[ENC]` begins questions; questions and matched texts are cut to 35 tokens.
     #[doc(alias = "BLIP_Decoder")]
     pub fn salesforce() -> Self {
         let semantics = BeamSemantics::Transformers4_15;
@@ -110,7 +125,12 @@ impl TextPolicy {
             cut_prompt: true,
             generation_first_token: FirstToken::Dec,
             question_first_token: FirstToken::Enc,
+            // models/blip_vqa.py:43, models/blip_itm.py:45: the tokenizer's `max_length=35`.
+            question_max_length: Some(35),
             matching_first_token: FirstToken::Cls,
+            // train_retrieval.py:96.
+            retrieval_first_token: FirstToken::Enc,
+            matching_max_length: Some(35),
             mask_question_padding: false,
             max_length_beyond_prompt: false,
             sampling: GenerationConfig {
@@ -122,6 +142,13 @@ impl TextPolicy {
                 // models/blip.py `generate` passes 1.1 whatever its own argument is.
                 repetition_penalty: 1.1,
                 ..generation.clone()
+            },
+            // models/blip_vqa.py `forward`, inference='generate'.
+            answering: GenerationConfig {
+                search: Search::Beam(BeamSearch::new(3, semantics)),
+                max_length: 10,
+                min_length: 1,
+                ..GenerationConfig::default()
             },
             generation,
             beam_semantics: semantics,
@@ -138,6 +165,7 @@ mod tests {
         for policy in [TextPolicy::hugging_face(), TextPolicy::salesforce()] {
             policy.generation.validate().unwrap();
             policy.sampling.validate().unwrap();
+            policy.answering.validate().unwrap();
         }
     }
 }

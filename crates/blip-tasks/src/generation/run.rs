@@ -111,7 +111,7 @@ pub fn generate<D: TextDecoder + ?Sized>(
 }
 
 /// One call of the decoder, whose answer may come from an engine that is not ours.
-fn step<D: TextDecoder + ?Sized>(
+pub(super) fn step<D: TextDecoder + ?Sized>(
     decoder: &D,
     input_ids: &TokenBatch,
     state: &mut D::State,
