@@ -21,14 +21,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A fault if the checkpoint has a task's parts but does not fit its networks.
+/// A fault if the checkpoint does not fit the networks of its parts.
 pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
     let inspection = Inspection::open(&args.path, &device("flex")?)?;
-    let (report, mismatch) = match inspection.captioning.as_ref() {
-        None => (None, None),
-        Some(Ok(report)) => (Some(report), None),
-        Some(Err(WeightsError::Mismatch(mismatch))) => (None, Some(mismatch.as_ref())),
-        Some(Err(error)) => return Err(error.to_string().into()),
+    let (report, mismatch) = match &inspection.fit {
+        Ok(report) => (Some(report), None),
+        Err(WeightsError::Mismatch(mismatch)) => (None, Some(mismatch.as_ref())),
+        Err(error) => return Err(error.to_string().into()),
     };
     let text = if args.json {
         format!("{}\n", object(args, &inspection, report, mismatch))
@@ -52,7 +51,7 @@ fn dtypes(inspection: &Inspection) -> BTreeMap<&'static str, (usize, usize)> {
     dtypes
 }
 
-/// The values that the task uses, each counted once though two networks may hold it.
+/// The values that the parts have, each counted once though two networks may hold it.
 fn parameters(inspection: &Inspection, report: &LoadReport) -> usize {
     let used: BTreeSet<&str> = report.loaded.iter().map(String::as_str).collect();
     let elements = |name| inspection.checkpoint.tensor(name).and_then(TensorInfo::elements);
@@ -71,6 +70,7 @@ fn object(
         "path": args.path.display().to_string(),
         "layout": inspection.layout.to_string(),
         "task": inspection.task.map(|task| task.to_string()),
+        "tasks": names(&mut inspection.tasks.iter().map(ToString::to_string)),
         "parts": names(&mut inspection.parts.iter().map(ToString::to_string)),
         "vision_config": {
             "hidden_size": vision.hidden_size,
@@ -91,6 +91,8 @@ fn object(
             "max_position_embeddings": text.max_position_embeddings,
             "layer_norm_eps": text.layer_norm_eps,
         },
+        "decoder_context_size": inspection.config.decoder_context_size,
+        "image_text_hidden_size": inspection.config.image_text_hidden_size,
         "tensors": inspection.checkpoint.tensors().len(),
         "dtypes": dtypes(inspection)
             .into_iter()
@@ -112,6 +114,14 @@ fn object(
     })
 }
 
+fn joined(names: &[impl ToString]) -> String {
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn lines(
     args: &Args,
     inspection: &Inspection,
@@ -126,15 +136,8 @@ fn lines(
         .task
         .map_or("none alone".to_owned(), |task| task.to_string());
     said.push(format!("  task        {task}"));
-    said.push(format!(
-        "  parts       {}",
-        inspection
-            .parts
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    ));
+    said.push(format!("  does for    {}", joined(&inspection.tasks)));
+    said.push(format!("  parts       {}", joined(&inspection.parts)));
     said.push(format!(
         "  vision      {} blocks of {} ({} heads, {} inside), pictures of {} in patches of {}, eps {:e}",
         vision.num_hidden_layers,
@@ -160,7 +163,7 @@ fn lines(
     }
     if let Some(report) = report {
         said.push(format!(
-            "  captioning  fits, {} parameters",
+            "  networks    fit, {} parameters",
             parameters(inspection, report)
         ));
         for (name, why) in &report.left_out {
@@ -168,7 +171,7 @@ fn lines(
         }
     }
     if let Some(mismatch) = mismatch {
-        said.push("  captioning  does not fit".to_owned());
+        said.push("  networks    do not fit".to_owned());
         for missing in &mismatch.missing {
             said.push(format!("    missing: {} {:?}", missing.name, missing.shape));
         }

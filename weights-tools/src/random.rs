@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use blip_core::{BlipConfig, CaptionModel, Layout, device};
+use blip_core::{BlipConfig, BlipModel, Layout, Task, device};
 use blip_processor::BERT_BASE_UNCASED;
 use clap::ValueEnum;
 
@@ -38,7 +38,25 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum TaskName {
+    /// Captioning.
     Caption,
+    /// Question answering.
+    Vqa,
+    /// Matching, search and classification.
+    Itm,
+    /// Reasoning over two pictures; salesforce only.
+    Nlvr,
+}
+
+impl TaskName {
+    fn task(self) -> Task {
+        match self {
+            Self::Caption => Task::Captioning,
+            Self::Vqa => Task::QuestionAnswering,
+            Self::Itm => Task::Matching,
+            Self::Nlvr => Task::Reasoning,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,8 +80,8 @@ impl Preset {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
-    let TaskName::Caption = args.task;
-    let mut config = args.preset.config();
+    let task = args.task.task();
+    let mut config = args.preset.config().for_task(task);
     if let Some(image_size) = args.image_size {
         config.vision.image_size = image_size;
     }
@@ -72,7 +90,11 @@ pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
         config.vision.layer_norm_eps = 1e-5;
     }
     vacant(&args.out)?;
-    let model = CaptionModel::from_seed(&config, args.seed, &device("flex")?)?;
+    if args.layout == Layout::HuggingFace {
+        // Before the weights are made.
+        config.to_json(task)?;
+    }
+    let model = BlipModel::from_seed(&config, task.parts(), args.seed, &device("flex")?)?;
     model.save(&config, args.layout, &args.out)?;
     if args.layout == Layout::HuggingFace {
         std::fs::write(args.out.join("vocab.txt"), BERT_BASE_UNCASED)?;

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blip_decoder::TextDecoder;
-use blip_processor::{ImageProcessor, ImageProcessorConfig, ProcessorError};
+use blip_processor::ImageProcessor;
 use blip_tasks::{Caption, CaptionOptions, TextPiece, TextPolicy};
 use blip_traits::{HiddenStates, ImageEncoder, PixelValues, Tokenizer};
 use blip_vit::VisionTransformer;
-use blip_weights::load_module;
 
-use crate::source::{Source, built_in};
-use crate::{BlipConfig, CaptionModel, Error, LoadOptions, ModelBytes, ModelFiles, Reference, Task};
+use crate::loader::loaders;
+use crate::picture::PictureReader;
+use crate::{Blip, Error};
 
 type Pipeline = blip_tasks::Captioner<Arc<VisionTransformer>, Arc<TextDecoder>, Arc<dyn Tokenizer>>;
 
@@ -40,151 +40,21 @@ type Pipeline = blip_tasks::Captioner<Arc<VisionTransformer>, Arc<TextDecoder>, 
 #[derive(Clone)]
 pub struct Captioner {
     pipeline: Arc<Pipeline>,
-    processor: Arc<ImageProcessor>,
+    pictures: PictureReader,
 }
 
+loaders!(Captioner, Captioning);
+
 impl Captioner {
-    /// Loads a folder in Hugging Face layout, on the CPU: `config.json`; `model.safetensors` (or shards with their
-    /// index) or `pytorch_model.bin`; `tokenizer.json` or `vocab.txt`; `preprocessor_config.json`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] names the file, field or tensor that is missing, unknown or contradicts another; nothing is loaded
-    /// then.
-    #[cfg(feature = "flex")]
-    pub fn from_dir(folder: impl AsRef<Path>) -> Result<Self, Error> {
-        let options = LoadOptions::default();
-        Self::from_source(Source::open_dir(folder.as_ref(), Task::Captioning, &options)?)
-    }
-
-    /// Loads a folder in Hugging Face layout, or one file: an original `.pth`, or a safetensors file.
-    ///
-    /// Layout, sizes and task are told by the tensors' names and shapes, not by the file's name.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_files`](Self::from_files).
-    pub fn from_path(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, Error> {
-        Self::from_source(Source::open_path(path.as_ref(), Task::Captioning, options)?)
-    }
-
-    /// Downloads a repository of the Hugging Face hub, or takes what an earlier call downloaded, and loads it.
-    ///
-    /// The endpoint, the cache and the token are those of `huggingface_hub`: `HF_ENDPOINT`, `HF_HOME`, `HF_TOKEN`.
-    /// `on_progress` is told how far each file is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Weights`] if a file cannot be had, and as [`from_files`](Self::from_files).
-    #[cfg(feature = "hub")]
-    pub fn from_pretrained(
-        repo_id: &str,
-        revision: &str,
-        options: &LoadOptions,
-        on_progress: impl FnMut(blip_weights::Progress<'_>),
-    ) -> Result<Self, Error> {
-        Self::from_hub(
-            &blip_weights::Hub::from_env(),
-            repo_id,
-            revision,
-            options,
-            on_progress,
-        )
-    }
-
-    /// [`from_pretrained`](Self::from_pretrained) with an endpoint, a cache and a token of your choice.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_pretrained`](Self::from_pretrained).
-    #[cfg(feature = "hub")]
-    pub fn from_hub(
-        hub: &blip_weights::Hub,
-        repo_id: &str,
-        revision: &str,
-        options: &LoadOptions,
-        on_progress: impl FnMut(blip_weights::Progress<'_>),
-    ) -> Result<Self, Error> {
-        Self::from_path(hub.download(repo_id, revision, on_progress)?, options)
-    }
-
-    /// Loads files that do not lie together in one folder.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] names the file, field or tensor that is missing, unknown or contradicts another; nothing is loaded
-    /// then.
-    pub fn from_files(files: &ModelFiles, options: &LoadOptions) -> Result<Self, Error> {
-        Self::from_source(Source::open_files(files, Task::Captioning, options)?)
-    }
-
-    /// Loads from memory.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_files`](Self::from_files).
-    pub fn from_bytes(bytes: ModelBytes, options: &LoadOptions) -> Result<Self, Error> {
-        Self::from_source(Source::from_bytes(bytes, Task::Captioning, options)?)
-    }
-
-    fn from_source(source: Source) -> Result<Self, Error> {
-        let model = CaptionModel::new(&source.config, source.device())?;
-        // What could fail cheaply fails before the weights are read.
-        let (processor, tokenizer) = (source.image_processor()?, source.tokenizer()?);
-        let (model, _) = load_module(
-            &source.checkpoint,
-            model,
-            &CaptionModel::keys(source.layout),
-            source.device(),
-        )?;
-        let image_size = source.image_size();
-        Self::from_parts(
-            model,
-            image_size,
-            tokenizer,
-            processor,
-            source.reference.text_policy(),
-        )
-    }
-
-    /// A captioner with weights from a seed: its words are noise. For tests, benchmarks and tries.
-    ///
-    /// Without a reference in the options it follows Hugging Face's conventions.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if the configuration describes no model, or is not for the standard vocabulary.
-    pub fn from_seed(config: &BlipConfig, seed: u64, options: &LoadOptions) -> Result<Self, Error> {
-        let model = CaptionModel::from_seed(config, seed, &options.device)?;
-        let image_size = options.image_size.unwrap_or([config.vision.image_size; 2]);
-        let mut processor = ImageProcessorConfig::new(image_size);
-        processor.alpha = options.alpha;
-        processor.exif_orientation = options.exif_orientation;
-        let tokenizer = built_in(config.text.vocab_size)?;
-        let reference = options.reference.unwrap_or(Reference::HuggingFace);
-        Self::from_parts(
-            model,
-            image_size,
-            Arc::new(tokenizer),
-            ImageProcessor::new(processor)?,
-            reference.text_policy(),
-        )
-    }
-
-    fn from_parts(
-        model: CaptionModel,
-        image_size: [usize; 2],
-        tokenizer: Arc<dyn Tokenizer>,
-        processor: ImageProcessor,
-        policy: TextPolicy,
-    ) -> Result<Self, Error> {
-        let encoder = model.visual_encoder.with_image_size(image_size)?;
-        let pipeline =
-            blip_tasks::Captioner::new(Arc::new(encoder), Arc::new(model.text_decoder), tokenizer, policy)?;
-        Ok(Self {
+    pub(crate) fn new(pipeline: Pipeline, pictures: PictureReader) -> Self {
+        Self {
             pipeline: Arc::new(pipeline),
-            processor: Arc::new(processor),
-        })
+            pictures,
+        }
+    }
+
+    fn of(blip: &Blip) -> Result<Self, Error> {
+        blip.captioner()
     }
 
     /// The captions of a picture in a file, best first (sampled ones in the order of drawing).
@@ -198,7 +68,7 @@ impl Captioner {
         path: impl AsRef<Path>,
         options: &CaptionOptions,
     ) -> Result<Vec<Caption>, Error> {
-        self.caption(&self.open(path.as_ref())?, options)
+        self.caption(&self.pictures.open(path)?, options)
     }
 
     /// The captions of a picture in an image file's bytes.
@@ -207,7 +77,7 @@ impl Captioner {
     ///
     /// [`Error::Processor`] if they are no picture within the limits; [`Error::Task`] if the options cannot be met.
     pub fn caption_bytes(&self, bytes: &[u8], options: &CaptionOptions) -> Result<Vec<Caption>, Error> {
-        self.caption(&self.processor.preprocess_bytes(bytes)?, options)
+        self.caption(&self.pictures.read(bytes)?, options)
     }
 
     /// The captions of a preprocessed picture.
@@ -255,7 +125,8 @@ impl Captioner {
         paths: &[P],
         options: &CaptionOptions,
     ) -> Result<Vec<Vec<Caption>>, Error> {
-        self.caption_each(paths, |path| self.open(path.as_ref()), options)
+        let pictures = self.pictures.batch(paths, |path| self.pictures.open(path))?;
+        pictures.map_or(Ok(Vec::new()), |pictures| self.caption_batch(&pictures, options))
     }
 
     /// The captions of pictures in image files' bytes, together; each gets what it gets alone.
@@ -268,38 +139,8 @@ impl Captioner {
         pictures: &[B],
         options: &CaptionOptions,
     ) -> Result<Vec<Vec<Caption>>, Error> {
-        self.caption_each(
-            pictures,
-            |bytes| Ok(self.processor.preprocess_bytes(bytes.as_ref())?),
-            options,
-        )
-    }
-
-    /// Opens and preprocesses a picture's file; its errors name the file.
-    fn open(&self, path: &Path) -> Result<PixelValues, Error> {
-        self.processor
-            .preprocess_file(path)
-            .map_err(|source| match source {
-                // This one names it already.
-                ProcessorError::Io { .. } => Error::Processor(source),
-                _ => Error::Picture {
-                    path: path.to_owned(),
-                    source,
-                },
-            })
-    }
-
-    fn caption_each<P>(
-        &self,
-        pictures: &[P],
-        preprocess: impl Fn(&P) -> Result<PixelValues, Error>,
-        options: &CaptionOptions,
-    ) -> Result<Vec<Vec<Caption>>, Error> {
-        if pictures.is_empty() {
-            return Ok(Vec::new());
-        }
-        let pixel_values: Vec<PixelValues> = pictures.iter().map(preprocess).collect::<Result<_, _>>()?;
-        self.caption_batch(&PixelValues::concat(&pixel_values)?, options)
+        let pictures = self.pictures.batch(pictures, |bytes| self.pictures.read(bytes))?;
+        pictures.map_or(Ok(Vec::new()), |pictures| self.caption_batch(&pictures, options))
     }
 
     /// The captions of each preprocessed picture of a batch; each gets what it gets alone.
@@ -363,7 +204,7 @@ impl Captioner {
 
     /// What turns pictures into pixel values for this model.
     pub fn processor(&self) -> &ImageProcessor {
-        &self.processor
+        self.pictures.processor()
     }
 
     /// The conventions that it follows.

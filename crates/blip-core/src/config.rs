@@ -8,15 +8,19 @@ use blip_weights::Checkpoint;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Error, Layout, Reference};
+use crate::{Error, Layout, Reference, Task};
 
 /// The sizes of a BLIP, and the ids by which it begins and ends a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlipConfig {
     /// The image encoder.
     pub vision: VitConfig,
-    /// The text networks.
+    /// The text networks; `encoder_hidden_size` is the image encoder's width.
     pub text: BertConfig,
+    /// Width of what the text decoder attends: the image encoder's when captioning, the text's own when answering.
+    pub decoder_context_size: usize,
+    /// Length of the vectors in the space that pictures and texts share.
+    pub image_text_hidden_size: usize,
     /// First token of a generated text, `[DEC]` (`bos_token_id`).
     pub bos_token_id: u32,
     /// Last token of every text, `[SEP]` (`sep_token_id`). Generation ends with it, not with `eos_token_id`, which
@@ -35,6 +39,8 @@ struct ConfigJson {
     text_config: Option<TextJson>,
     #[serde(default)]
     vision_config: Option<VisionJson>,
+    #[serde(default)]
+    image_text_hidden_size: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -99,12 +105,23 @@ impl BlipConfig {
     /// A configuration with the ids of the standard vocabulary.
     pub fn new(vision: VitConfig, text: BertConfig) -> Self {
         Self {
+            decoder_context_size: text.encoder_hidden_size,
+            image_text_hidden_size: 256,
             vision,
             text,
             bos_token_id: 30522,
             sep_token_id: 102,
             pad_token_id: 0,
         }
+    }
+
+    /// The same sizes for a task: to answer, the text decoder attends the question and not the picture.
+    pub fn for_task(mut self, task: Task) -> Self {
+        self.decoder_context_size = match task {
+            Task::QuestionAnswering => self.text.hidden_size,
+            _ => self.text.encoder_hidden_size,
+        };
+        self
     }
 
     /// Reads a Hugging Face `config.json`; what it leaves out is transformers' default, but for
@@ -157,6 +174,9 @@ impl BlipConfig {
             bos_token_id: text.bos_token_id.unwrap_or(30522),
             sep_token_id: text.sep_token_id.unwrap_or(102),
             pad_token_id: text.pad_token_id.unwrap_or(0),
+            // modeling_blip.py builds every text network with the image encoder's width, the answering decoder too.
+            decoder_context_size: vision.hidden_size,
+            image_text_hidden_size: parsed.image_text_hidden_size.unwrap_or(256),
             text: BertConfig {
                 vocab_size: text.vocab_size.unwrap_or(30524),
                 hidden_size: text.hidden_size.unwrap_or(768),
@@ -173,14 +193,24 @@ impl BlipConfig {
         })
     }
 
-    /// A `config.json` of the Hugging Face class for captioning with nothing left out.
-    pub fn to_json(&self) -> String {
+    /// A `config.json` with nothing left out, of the Hugging Face class for a task.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoClass`] if Hugging Face has none for the task.
+    pub fn to_json(&self, task: Task) -> Result<String, Error> {
+        let class = match task {
+            Task::Captioning => "BlipForConditionalGeneration",
+            Task::QuestionAnswering => "BlipForQuestionAnswering",
+            Task::Matching => "BlipForImageTextRetrieval",
+            _ => return Err(Error::NoClass { task }),
+        };
         let (vision, text) = (&self.vision, &self.text);
         let config = json!({
-            "architectures": ["BlipForConditionalGeneration"],
+            "architectures": [class],
             "model_type": "blip",
             "torch_dtype": "float32",
-            "image_text_hidden_size": 256,
+            "image_text_hidden_size": self.image_text_hidden_size,
             "projection_dim": 512,
             "text_config": {
                 "model_type": "blip_text_model",
@@ -210,7 +240,7 @@ impl BlipConfig {
                 "hidden_act": "gelu",
             },
         });
-        format!("{config:#}\n")
+        Ok(format!("{config:#}\n"))
     }
 
     /// Reads the sizes off the tensors, as an original checkpoint, which brings no config, needs it.
@@ -245,12 +275,20 @@ impl BlipConfig {
     fn sizes(checkpoint: &Checkpoint, layout: Layout) -> Result<Self, Error> {
         let sizes = Sizes { checkpoint, layout };
         let vision = sizes.vision(layout.reference().vision_epsilon())?;
-        let text = sizes.text(if sizes.has("text_decoder.") {
-            "text_decoder.bert"
-        } else {
+        let (encodes, decodes) = (sizes.has("text_encoder."), sizes.has("text_decoder."));
+        let text = sizes.text(if encodes {
             "text_encoder"
+        } else {
+            "text_decoder.bert"
         })?;
-        Ok(Self::new(vision, text))
+        let mut config = Self::new(vision, text);
+        if encodes && decodes {
+            config.decoder_context_size = sizes.context_size("text_decoder.bert")?;
+        }
+        if sizes.has(VISION_PROJ) {
+            [config.image_text_hidden_size, _] = sizes.shape(VISION_PROJ)?;
+        }
+        Ok(config)
     }
 
     /// Finds the first size that this configuration and a checkpoint's tensors disagree on.
@@ -259,7 +297,10 @@ impl BlipConfig {
     ///
     /// [`Error::Contradiction`] with both; and those of [`from_checkpoint`](Self::from_checkpoint).
     pub(crate) fn check(&self, checkpoint: &Checkpoint, layout: Layout) -> Result<(), Error> {
-        let there = Self::sizes(checkpoint, layout)?;
+        let mut there = Self::sizes(checkpoint, layout)?;
+        if checkpoint.tensor(VISION_PROJ).is_none() {
+            there.image_text_hidden_size = self.image_text_hidden_size;
+        }
         let (vision, text) = (&self.vision, &self.text);
         let fields = [
             (
@@ -297,6 +338,16 @@ impl BlipConfig {
                 "vision_config.hidden_size, which the text attends,",
                 text.encoder_hidden_size,
                 there.text.encoder_hidden_size,
+            ),
+            (
+                "vision_config.hidden_size, which the decoder attends,",
+                self.decoder_context_size,
+                there.decoder_context_size,
+            ),
+            (
+                "image_text_hidden_size",
+                self.image_text_hidden_size,
+                there.image_text_hidden_size,
             ),
             (
                 "text_config.intermediate_size",
@@ -347,6 +398,8 @@ fn positive(field: &str, value: f64) -> Result<f64, Error> {
         Err(unfit(field, "a number above 0", value))
     }
 }
+
+const VISION_PROJ: &str = "vision_proj.weight";
 
 /// Sizes as the shapes of a checkpoint's tensors tell them.
 struct Sizes<'a> {
@@ -440,6 +493,15 @@ impl Sizes<'_> {
         })
     }
 
+    /// The width of what a text network attends.
+    fn context_size(&self, prefix: &str) -> Result<usize, Error> {
+        let key = |attention: &str| format!("{prefix}.encoder.layer.0.crossattention.{attention}.key.weight");
+        // The encoder of two pictures has two of them.
+        let pair = Some(key("self0")).filter(|name| self.checkpoint.tensor(name).is_some());
+        let [_, context_size] = self.shape(&pair.unwrap_or_else(|| key("self")))?;
+        Ok(context_size)
+    }
+
     fn text(&self, prefix: &str) -> Result<BertConfig, Error> {
         let words = format!("{prefix}.embeddings.word_embeddings.weight");
         let layer = format!("{prefix}.encoder.layer.");
@@ -447,7 +509,7 @@ impl Sizes<'_> {
         let [max_position_embeddings, _] =
             self.shape(&format!("{prefix}.embeddings.position_embeddings.weight"))?;
         let [intermediate_size, _] = self.shape(&format!("{layer}0.intermediate.dense.weight"))?;
-        let [_, encoder_hidden_size] = self.shape(&format!("{layer}0.crossattention.self.key.weight"))?;
+        let encoder_hidden_size = self.context_size(prefix)?;
         Ok(BertConfig {
             vocab_size,
             hidden_size,
@@ -506,7 +568,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         for config in [BlipConfig::tiny(), BlipConfig::base(), BlipConfig::large()] {
-            assert_eq!(BlipConfig::from_json(&config.to_json()).unwrap(), config);
+            let json = config.to_json(Task::Captioning).unwrap();
+            assert_eq!(BlipConfig::from_json(&json).unwrap(), config);
         }
     }
 

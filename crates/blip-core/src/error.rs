@@ -147,9 +147,36 @@ pub enum Error {
     #[error(transparent)]
     Vision(#[from] blip_vit::VitError),
 
-    /// A text decoder that cannot be built.
+    /// A text network that cannot be built.
     #[error(transparent)]
-    Decoder(#[from] blip_decoder::DecoderError),
+    Text(#[from] blip_nn::SizeError),
+
+    /// A task that Hugging Face has no class for, and so no layout.
+    #[error("Hugging Face has no layout for {task}: expected salesforce")]
+    NoClass {
+        /// The task.
+        task: Task,
+    },
+
+    /// Parts that no class of Hugging Face puts together.
+    #[error("Hugging Face has no layout for {parts} together: expected salesforce")]
+    NoLayout {
+        /// The parts, as text.
+        parts: String,
+    },
+
+    /// A gallery's index file.
+    #[error(transparent)]
+    Index(#[from] blip_index::IndexError),
+
+    /// A gallery that does not do what was asked of it.
+    #[error("{}: {what}", path.display())]
+    Gallery {
+        /// The index file, or the gallery's folder.
+        path: PathBuf,
+        /// What it lacks, and what was expected.
+        what: String,
+    },
 
     /// The checkpoint's file.
     #[error(transparent)]

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use crate::part::layout_of;
 use crate::source::read_config;
-use crate::{BlipConfig, CaptionModel, Error, Layout, Part, Task};
+use crate::{BlipConfig, BlipModel, Error, Layout, Part, Task};
 
 /// A checkpoint seen from its headers: no weights are read.
 pub struct Inspection {
@@ -21,8 +21,10 @@ pub struct Inspection {
     pub task: Option<Task>,
     /// The sizes: those of config.json where there is one, else those that the shapes tell.
     pub config: BlipConfig,
-    /// Whether it fits the networks of captioning; `None` if it has not their parts.
-    pub captioning: Option<Result<LoadReport, WeightsError>>,
+    /// The tasks that its parts do for.
+    pub tasks: Vec<Task>,
+    /// Whether it fits the networks of all its parts.
+    pub fit: Result<LoadReport, WeightsError>,
 }
 
 impl Inspection {
@@ -46,20 +48,21 @@ impl Inspection {
             .map(|folder| folder.join("config.json"))
             .filter(|json| json.is_file());
         let config = BlipConfig::of(read_config(json.as_deref())?, &checkpoint, layout)?;
-        let captioning = match Task::Captioning.check(&parts) {
-            Ok(()) => {
-                let model = CaptionModel::new(&config, device)?;
-                Some(check(&checkpoint, &model, &CaptionModel::keys(layout)))
-            }
-            Err(_) => None,
-        };
+        let wanted: Vec<Part> = parts
+            .iter()
+            .copied()
+            .filter(|part| *part != Part::Momentum)
+            .collect();
+        let model = BlipModel::new(&config, &wanted, device)?;
+        let fit = check(&checkpoint, &model, &BlipModel::keys(layout, &wanted));
         Ok(Self {
             task: Task::of(&parts),
+            tasks: Task::possible(&parts),
             checkpoint,
             layout,
             parts,
             config,
-            captioning,
+            fit,
         })
     }
 }

@@ -47,44 +47,67 @@
 //! | `wgpu`, `vulkan`, `metal` | off | Burn's GPU backends |
 //! | `hub` | off | [`Captioner`]`::from_pretrained`, which downloads; the only part that opens a socket |
 
+mod answerer;
+mod blip;
 mod captioner;
+mod classifier;
 mod config;
 mod device;
 mod error;
+mod extractor;
+mod gallery;
 mod inspect;
+mod loader;
+mod matcher;
 mod model;
 mod part;
+mod picture;
+mod reasoner;
 mod reference;
+mod retriever;
 mod save;
 mod seed;
 mod source;
 mod tokenizer;
 
 pub use blip_decoder::TextDecoder;
+pub use blip_encoder::{PairEncoder, TextEncoder};
+pub use blip_index as index;
+pub use blip_index::IndexError;
 pub use blip_nn::BertConfig;
 pub use blip_processor::{
     AlphaPolicy, BertTokenizer, ImageLimits, ImageProcessor, ImageProcessorConfig, ProcessorError, RgbImage,
     pre_caption, pre_question,
 };
 pub use blip_tasks::{
-    BeamSemantics, Caption, CaptionOptions, EarlyStopping, FinishReason, GenerationConfig, TaskError,
-    TextPiece, TextPolicy,
+    Answer, AnswerList, AnswerOptions, BeamSemantics, Caption, CaptionOptions, EarlyStopping, Embeddings,
+    FinishReason, FirstToken, GenerationConfig, LabelProbability, LabelSet, Match, MatchOptions, RankOptions,
+    RankedAnswer, RetrievalMetrics, RetrievalScores, SearchOptions, TaskError, TextPiece, TextPolicy,
+    Verdict, frame_indices,
 };
 pub use blip_traits as traits;
-pub use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues, Tokenizer};
+pub use blip_traits::{Features, HiddenStates, ImageEncoder, ModelError, PixelValues, Tokenizer};
 pub use blip_vit::{VisionTransformer, VitConfig};
 pub use blip_weights as weights;
 pub use blip_weights::WeightsError;
 pub use burn::tensor::Device;
 
+pub use answerer::QuestionAnswerer;
+pub use blip::Blip;
 pub use captioner::Captioner;
+pub use classifier::Classifier;
 pub use config::BlipConfig;
 pub use device::device;
 pub use error::{Error, error_chain};
+pub use extractor::FeatureExtractor;
+pub use gallery::{BuildEvent, BuildOptions, BuildReport, Gallery, is_picture, pictures_in};
 pub use inspect::Inspection;
-pub use model::CaptionModel;
+pub use matcher::{ConfidentCaption, Matcher};
+pub use model::BlipModel;
 pub use part::{Part, Task};
+pub use reasoner::PairReasoner;
 pub use reference::{Layout, Reference};
+pub use retriever::{FoundEntry, Retriever};
 pub use seed::seeded;
 pub use source::{LoadOptions, ModelBytes, ModelFiles};
 

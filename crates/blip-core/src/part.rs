@@ -14,6 +14,8 @@ pub enum Part {
     VisualEncoder,
     /// The text encoder: questions, matching, search.
     TextEncoder,
+    /// The text encoder that looks at two pictures.
+    PairEncoder,
     /// The text decoder: captions, answers.
     TextDecoder,
     /// Projections of pictures and texts into one space.
@@ -34,8 +36,12 @@ pub enum Task {
     Captioning,
     /// Answer a question about a picture.
     QuestionAnswering,
-    /// Say how well a picture and a text fit.
+    /// Say how well pictures and texts fit, and search for what fits.
     Matching,
+    /// Say which of some labels a picture is nearest to.
+    Classification,
+    /// Give what the encoders see.
+    FeatureExtraction,
     /// Judge a sentence about two pictures (NLVR2).
     Reasoning,
 }
@@ -74,48 +80,60 @@ pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
     ("ptr_queue", "a queue, for training"),
 ];
 
-/// Names of parts that a task may leave out: `(part, pattern, why)`.
-pub(crate) const OTHER_TASKS: &[(Part, &str, &str)] = &[
+/// Names of parts that a task may leave out: `(parts, pattern, why)`.
+pub(crate) const OTHER_PARTS: &[(&[Part], &str, &str)] = &[
     (
-        Part::TextEncoder,
+        &[Part::TextEncoder, Part::PairEncoder],
         "text_encoder.**",
         "the text encoder, for other tasks",
     ),
     (
-        Part::TextDecoder,
+        &[Part::TextDecoder],
         "text_decoder.**",
         "the text decoder, for other tasks",
     ),
     (
-        Part::Projections,
+        &[Part::Projections],
         "vision_proj.*",
         "a projection, for other tasks",
     ),
-    (Part::Projections, "text_proj.*", "a projection, for other tasks"),
-    (Part::ItmHead, "itm_head.*", "the matching head, for other tasks"),
     (
-        Part::ClsHead,
+        &[Part::Projections],
+        "text_proj.*",
+        "a projection, for other tasks",
+    ),
+    (
+        &[Part::ItmHead],
+        "itm_head.*",
+        "the matching head, for other tasks",
+    ),
+    (
+        &[Part::ClsHead],
         "cls_head.**",
         "the reasoning head, for other tasks",
     ),
 ];
 
+/// What the name of a tensor has that only the encoder of two pictures has.
+const OF_PAIRS: &str = ".crossattention.self0.";
+
 impl Part {
     /// The parts that a checkpoint of a layout holds, each once, in order.
     pub fn all_in(checkpoint: &Checkpoint, layout: Layout) -> Vec<Self> {
         let vision = format!("{}.", layout.vision_prefix());
+        let names = || checkpoint.tensors().iter().map(|tensor| tensor.name.as_str());
+        let pairs = names().any(|name| name.contains(OF_PAIRS));
         let part = |name: &str| {
             if name.starts_with(&vision) {
                 return Some(Self::VisualEncoder);
             }
             let found = PREFIXES.iter().find(|(_, prefix)| name.starts_with(prefix));
-            found.map(|&(part, _)| part)
+            found.map(|&(part, _)| match part {
+                Self::TextEncoder if pairs => Self::PairEncoder,
+                part => part,
+            })
         };
-        let mut parts: Vec<Self> = checkpoint
-            .tensors()
-            .iter()
-            .filter_map(|tensor| part(&tensor.name))
-            .collect();
+        let mut parts: Vec<Self> = names().filter_map(part).collect();
         parts.sort_unstable();
         parts.dedup();
         parts
@@ -123,6 +141,16 @@ impl Part {
 }
 
 impl Task {
+    /// All tasks.
+    pub const ALL: [Self; 6] = [
+        Self::Captioning,
+        Self::QuestionAnswering,
+        Self::Matching,
+        Self::Classification,
+        Self::FeatureExtraction,
+        Self::Reasoning,
+    ];
+
     /// The parts that the task takes.
     pub fn parts(self) -> &'static [Part] {
         match self {
@@ -134,7 +162,17 @@ impl Task {
                 Part::Projections,
                 Part::ItmHead,
             ],
-            Self::Reasoning => &[Part::VisualEncoder, Part::TextEncoder, Part::ClsHead],
+            Self::Classification => &[Part::VisualEncoder, Part::TextEncoder, Part::Projections],
+            Self::FeatureExtraction => &[Part::VisualEncoder],
+            Self::Reasoning => &[Part::VisualEncoder, Part::PairEncoder, Part::ClsHead],
+        }
+    }
+
+    /// The parts that the task makes use of where they are there.
+    pub fn optional_parts(self) -> &'static [Part] {
+        match self {
+            Self::FeatureExtraction => &[Part::TextEncoder, Part::Projections],
+            _ => &[],
         }
     }
 
@@ -147,9 +185,17 @@ impl Task {
             (true, true) => Some(Self::QuestionAnswering),
             (false, true) => Some(Self::Captioning),
             (true, false) if has(Part::ItmHead) => Some(Self::Matching),
-            (true, false) if has(Part::ClsHead) => Some(Self::Reasoning),
+            _ if has(Part::PairEncoder) && has(Part::ClsHead) => Some(Self::Reasoning),
             _ => None,
         }
+    }
+
+    /// The tasks that these parts do for.
+    pub fn possible(parts: &[Part]) -> Vec<Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|task| task.parts().iter().all(|part| parts.contains(part)))
+            .collect()
     }
 
     /// Says what is missing if these parts do not do for the task.
@@ -184,6 +230,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::VisualEncoder => "the image encoder",
             Self::TextEncoder => "the text encoder",
+            Self::PairEncoder => "the text encoder of two images",
             Self::TextDecoder => "the text decoder",
             Self::Projections => "the projections",
             Self::ItmHead => "the matching head",
@@ -199,6 +246,8 @@ impl fmt::Display for Task {
             Self::Captioning => "captioning",
             Self::QuestionAnswering => "question answering",
             Self::Matching => "matching",
+            Self::Classification => "classification",
+            Self::FeatureExtraction => "feature extraction",
             Self::Reasoning => "reasoning over two images",
         })
     }

@@ -5,32 +5,49 @@ use std::path::Path;
 use blip_weights::{CheckpointWriter, DType, TensorInfo, WeightsError, module_entries, module_tensors};
 use serde_json::json;
 
-use crate::{BlipConfig, CaptionModel, Error, Layout};
+use blip_decoder::TextDecoder;
 
-const POSITIONS: &str = "text_decoder.bert.embeddings.position_ids";
+use crate::part::list;
+use crate::{BlipConfig, BlipModel, Error, Layout, Part, Task};
+
+/// What the language model's head is called, and what it is tied to.
 const HEAD: &str = "text_decoder.cls.predictions.decoder.weight";
 const HEAD_BIAS: &str = "text_decoder.cls.predictions.decoder.bias";
 const BIAS: &str = "text_decoder.cls.predictions.bias";
 
-impl CaptionModel {
+/// Constants that the original's text networks carry along.
+const POSITIONS: [(&str, &[Part]); 2] = [
+    (
+        "text_encoder.embeddings.position_ids",
+        &[Part::TextEncoder, Part::PairEncoder],
+    ),
+    ("text_decoder.bert.embeddings.position_ids", &[Part::TextDecoder]),
+];
+
+impl BlipModel {
     /// Writes the model in a published layout, in f32.
     ///
     /// - [`Layout::HuggingFace`]: a folder with `config.json`, `preprocessor_config.json` and `model.safetensors` as
     ///   transformers 5.23 `save_pretrained` lays them out; the head is left out where it is tied. The vocabulary is
     ///   the caller's to add.
     /// - [`Layout::Salesforce`]: one PyTorch file, `{"model": {name: tensor}}`, with the tied tensors under both their
-    ///   names and the constant `position_ids`, as the original's training saves it.
+    ///   names and the constants `position_ids`, as the original's training saves it.
     ///
     /// Files get their names when they are complete; one that was there is replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Weights`] if a file cannot be written.
+    /// [`Error::NoClass`] if Hugging Face has no class with these parts; [`Error::Io`] or [`Error::Weights`] if a file
+    /// cannot be written.
     pub fn save(&self, config: &BlipConfig, layout: Layout, out: &Path) -> Result<(), Error> {
         match layout {
             Layout::HuggingFace => {
+                let task = Task::of(&self.parts()).ok_or_else(|| Error::NoLayout {
+                    parts: list(&self.parts()),
+                })?;
+                let json = config.to_json(task)?;
                 create_folder(out)?;
-                write(&out.join("config.json"), &config.to_json())?;
+                write(&out.join("config.json"), &json)?;
                 write(&out.join("preprocessor_config.json"), &preprocessor_json(config))?;
                 self.save_hugging_face(&out.join("model.safetensors"))
             }
@@ -39,13 +56,13 @@ impl CaptionModel {
     }
 
     fn save_hugging_face(&self, file: &Path) -> Result<(), Error> {
-        let tied = self.text_decoder.is_tied();
+        let tied = self.text_decoder.as_ref().is_some_and(TextDecoder::is_tied);
         let published = |name: &str| match name {
             HEAD if tied => None,
             HEAD_BIAS => Some(BIAS.to_owned()),
             _ => Some(name.to_owned()),
         };
-        let keys = Self::keys(Layout::HuggingFace);
+        let keys = Self::keys(Layout::HuggingFace, &self.parts());
         let infos: Vec<TensorInfo> = module_tensors(self, &keys)?
             .into_iter()
             .filter_map(|info| Some(TensorInfo::new(published(&info.name)?, DType::F32, info.shape)))
@@ -60,14 +77,27 @@ impl CaptionModel {
     }
 
     fn save_salesforce(&self, config: &BlipConfig, file: &Path) -> Result<(), Error> {
-        let keys = Self::keys(Layout::Salesforce);
+        let parts = self.parts();
+        let keys = Self::keys(Layout::Salesforce, &parts);
         let positions = config.text.max_position_embeddings;
+        let constants = POSITIONS
+            .iter()
+            .filter(|(_, owners)| owners.iter().any(|part| parts.contains(part)))
+            .map(|&(name, _)| name);
         let mut infos = module_tensors(self, &keys)?;
-        infos.push(TensorInfo::new(BIAS, DType::F32, [config.text.vocab_size]));
-        infos.push(TensorInfo::new(POSITIONS, DType::I64, [1, positions]));
+        if self.text_decoder.is_some() {
+            infos.push(TensorInfo::new(BIAS, DType::F32, [config.text.vocab_size]));
+        }
+        infos.extend(
+            constants
+                .clone()
+                .map(|name| TensorInfo::new(name, DType::I64, [1, positions])),
+        );
         let mut writer = CheckpointWriter::pytorch(file, &infos, Some("model"))?;
         let ids: Vec<u8> = (0..positions as i64).flat_map(i64::to_le_bytes).collect();
-        writer.write_bytes(POSITIONS, &ids)?;
+        for name in constants {
+            writer.write_bytes(name, &ids)?;
+        }
         module_entries(self, &keys, |info, values| -> Result<(), WeightsError> {
             if info.name == HEAD_BIAS {
                 writer.write_f32(BIAS, &values)?;
@@ -119,7 +149,7 @@ mod tests {
     fn what_is_saved_in_either_layout_captions_as_before() {
         let device = Device::flex();
         let config = BlipConfig::tiny();
-        let model = CaptionModel::from_seed(&config, 3, &device).unwrap();
+        let model = BlipModel::from_seed(&config, Task::Captioning.parts(), 3, &device).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let picture = PixelValues::new(
             (0..3 * 32 * 32).map(|i| (i % 7) as f32 / 3.0).collect(),

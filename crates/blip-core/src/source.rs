@@ -80,6 +80,8 @@ impl Default for LoadOptions {
 pub(crate) struct Source {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) layout: Layout,
+    /// The parts to load.
+    pub(crate) parts: Vec<Part>,
     pub(crate) reference: Reference,
     pub(crate) config: BlipConfig,
     tokenizer: Option<BertTokenizer>,
@@ -91,7 +93,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// A folder in Hugging Face layout, or one file of weights.
-    pub(crate) fn open_path(path: &Path, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+    pub(crate) fn open_path(path: &Path, task: Option<Task>, options: &LoadOptions) -> Result<Self, Error> {
         if path.is_dir() {
             return Self::open_dir(path, task, options);
         }
@@ -105,13 +107,17 @@ impl Source {
     }
 
     /// A folder in Hugging Face layout.
-    pub(crate) fn open_dir(folder: &Path, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+    pub(crate) fn open_dir(folder: &Path, task: Option<Task>, options: &LoadOptions) -> Result<Self, Error> {
         let checkpoint = Checkpoint::open(folder)?;
         Self::with_files(checkpoint, &ModelFiles::beside(folder), task, options)
     }
 
     /// Files, wherever they are.
-    pub(crate) fn open_files(files: &ModelFiles, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+    pub(crate) fn open_files(
+        files: &ModelFiles,
+        task: Option<Task>,
+        options: &LoadOptions,
+    ) -> Result<Self, Error> {
         let checkpoint = Checkpoint::open_files(&files.weights)?;
         Self::with_files(checkpoint, files, task, options)
     }
@@ -119,7 +125,7 @@ impl Source {
     fn with_files(
         checkpoint: Checkpoint,
         files: &ModelFiles,
-        task: Task,
+        task: Option<Task>,
         options: &LoadOptions,
     ) -> Result<Self, Error> {
         let config = read_config(files.config.as_deref())?;
@@ -134,7 +140,11 @@ impl Source {
     }
 
     /// Contents of files.
-    pub(crate) fn from_bytes(bytes: ModelBytes, task: Task, options: &LoadOptions) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(
+        bytes: ModelBytes,
+        task: Option<Task>,
+        options: &LoadOptions,
+    ) -> Result<Self, Error> {
         let checkpoint = Checkpoint::from_bytes(bytes.weights)?;
         let config = bytes.config.as_deref().map(BlipConfig::from_json).transpose()?;
         let tokenizer = bytes.tokenizer.as_deref().map(parse_tokenizer).transpose()?;
@@ -150,11 +160,20 @@ impl Source {
         stated: Option<BlipConfig>,
         tokenizer: Option<BertTokenizer>,
         processor: Option<ImageProcessorConfig>,
-        task: Task,
+        task: Option<Task>,
         options: &LoadOptions,
     ) -> Result<Self, Error> {
         let layout = layout_of(&checkpoint)?;
-        task.check(&Part::all_in(&checkpoint, layout))?;
+        let found = Part::all_in(&checkpoint, layout);
+        let parts = match task {
+            Some(task) => {
+                task.check(&found)?;
+                let wanted =
+                    |part: &Part| task.parts().contains(part) || task.optional_parts().contains(part);
+                found.into_iter().filter(wanted).collect()
+            }
+            None => found.into_iter().filter(|part| *part != Part::Momentum).collect(),
+        };
         let ids_are_stated = stated.is_some();
         let mut config = BlipConfig::of(stated, &checkpoint, layout)?;
         if let Some(reference) = options.reference {
@@ -164,6 +183,7 @@ impl Source {
             reference: options.reference.unwrap_or(layout.reference()),
             checkpoint,
             layout,
+            parts,
             config,
             tokenizer,
             processor,
@@ -181,6 +201,21 @@ impl Source {
         self.options
             .image_size
             .unwrap_or([self.config.vision.image_size; 2])
+    }
+
+    /// The temperature of contrastive training, where the checkpoint has it and something to divide by it.
+    pub(crate) fn temperature(&self) -> Result<Option<f32>, Error> {
+        if !self.parts.contains(&Part::Projections) || self.checkpoint.tensor(TEMPERATURE).is_none() {
+            return Ok(None);
+        }
+        match self.checkpoint.read_f32(TEMPERATURE)?[..] {
+            [temperature] if temperature.is_finite() && temperature > 0.0 => Ok(Some(temperature)),
+            ref values => Err(Error::Tensor {
+                tensor: TEMPERATURE.to_owned(),
+                expected: "one number above 0".to_owned(),
+                got: format!("{values:?}"),
+            }),
+        }
     }
 
     pub(crate) fn image_processor(&self) -> Result<ImageProcessor, Error> {
@@ -216,6 +251,9 @@ impl Source {
         }
     }
 }
+
+/// salesforce/BLIP@056a169 models/blip_retrieval.py `temp`.
+const TEMPERATURE: &str = "temp";
 
 /// Rows by which a table of embeddings may be longer than its vocabulary.
 const MAX_PADDING: usize = 64;
