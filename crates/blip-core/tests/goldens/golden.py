@@ -1,6 +1,7 @@
 """What the generators share: a small vocabulary, seeded weights and pictures, and the file that holds a golden."""
 
 import contextlib
+import itertools
 import json
 import pathlib
 import platform
@@ -83,17 +84,22 @@ def seed_weights(model, seed, sep_bias):
     return model.eval()
 
 
-def pictures():
+def pictures(seed=7):
     """Three pictures of coloured blocks with some grain, [3, 40, 48, 3] u8."""
-    random = numpy.random.default_rng(7)
+    random = numpy.random.default_rng(seed)
     blocks = random.integers(0, 256, (3, 5, 6, 3))
     blocks = blocks.repeat(8, axis=1).repeat(8, axis=2)
     return (blocks + random.integers(-20, 21, blocks.shape)).clip(0, 255).astype(numpy.uint8)
 
 
-def write_pictures(folder):
+def more_pictures():
+    """Three others for the tasks that want six."""
+    return pictures(seed=8)
+
+
+def write_pictures(folder, some=None, first=0):
     """`picture_0.png` and so on."""
-    for index, picture in enumerate(pictures()):
+    for index, picture in enumerate(pictures() if some is None else some, first):
         Image.fromarray(picture).save(pathlib.Path(folder, f"picture_{index}.png"))
 
 
@@ -137,6 +143,20 @@ def token_log_probs(logits, ids, prompt_length):
     for index, row in enumerate(rows(ids, prompt_length)):
         found[index, prompt_length : len(row)] = picked[index, prompt_length - 1 : len(row) - 1]
     return found
+
+
+def assert_close(found, expected, what, tolerance=1e-4):
+    """Two ways to the same values, which may differ by rounding alone."""
+    difference = (found - expected).abs().max().item()
+    assert difference <= tolerance, f"{what}: differ by {difference}"
+
+
+def assert_varied(scores, what, least=0.05):
+    """[pictures, texts, …]: any two pictures and any two texts score differently, far beyond rounding."""
+    for axis, name in enumerate(("pictures", "texts")):
+        for one, other in itertools.combinations(scores.unbind(axis), 2):
+            difference = (one - other).abs().max().item()
+            assert difference >= least, f"{what}: two {name} differ by {difference}"
 
 
 def record_samples(values, language_model_head, prompt_length, seed, settings, sample):

@@ -1,8 +1,8 @@
 //! What loads, and what is refused with which words.
 
 use blip_core::{
-    CaptionOptions, Captioner, Device, Error, Inspection, LoadOptions, ModelBytes, ModelFiles, Part,
-    Reference, Task,
+    BlipModel, CaptionOptions, Captioner, Device, Error, Inspection, LoadOptions, ModelBytes, ModelFiles,
+    Part, Reference, Task,
 };
 
 use crate::reference::{all, options, original, path};
@@ -313,7 +313,7 @@ fn half_precision_files_load() {
 fn inspection_tells_layout_task_and_parts() {
     for recorded in all() {
         let inspection = Inspection::open(path(recorded.model), &Device::flex()).unwrap();
-        let report = inspection.captioning.as_ref().unwrap().as_ref().unwrap();
+        assert!(inspection.fit.is_ok() && inspection.tasks.contains(&Task::Captioning));
         let hugging_face = recorded.model.starts_with("hf");
         assert_eq!(
             inspection.layout.reference() == Reference::HuggingFace,
@@ -322,6 +322,12 @@ fn inspection_tells_layout_task_and_parts() {
         if recorded.model == "salesforce_pretrain.pth" {
             assert_eq!(inspection.task, None);
             assert!(inspection.parts.contains(&Part::Momentum) && inspection.parts.contains(&Part::ItmHead));
+            assert!(inspection.tasks.contains(&Task::Matching));
+            // A captioner leaves out what the original's left out.
+            let (parts, layout) = (Task::Captioning.parts(), inspection.layout);
+            let captioner = BlipModel::new(&inspection.config, parts, &Device::flex()).unwrap();
+            let keys = BlipModel::keys(layout, parts);
+            let report = blip_core::weights::check(&inspection.checkpoint, &captioner, &keys).unwrap();
             let left_out: Vec<String> =
                 serde_json::from_str(&recorded.golden().metadata("left_out")).unwrap();
             for name in left_out {

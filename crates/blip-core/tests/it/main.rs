@@ -2,10 +2,14 @@
 //!
 //! `../goldens/README.md` says what was recorded and how to record it again.
 
+mod answer;
 mod caption;
+mod feature;
 #[cfg(feature = "hub")]
 mod hub;
 mod load;
+mod matching;
 mod network;
+mod part;
 mod reference;
 mod workspace;

@@ -85,6 +85,27 @@ pub(crate) fn original(name: &str) -> ModelFiles {
     }
 }
 
+/// Loads a recorded model for a task.
+macro_rules! load {
+    ($task:ident, $model:expr) => {{
+        let model = $crate::reference::path($model);
+        let options = $crate::reference::options();
+        let loaded = if model.is_dir() {
+            $task::from_path(&model, &options)
+        } else {
+            $task::from_files(&$crate::reference::original($model), &options)
+        };
+        loaded.unwrap_or_else(|error| panic!("{}: {error}", $model))
+    }};
+}
+
+pub(crate) use load;
+
+/// A list of texts in a golden's metadata.
+pub(crate) fn list(golden: &Golden, key: &str) -> Vec<String> {
+    serde_json::from_str(&golden.metadata(key)).unwrap()
+}
+
 pub(crate) fn pixels(golden: &Golden, name: &str) -> PixelValues {
     let shape = golden.shape(name);
     PixelValues::new(golden.f32(name), [shape[0], shape[2], shape[3]]).unwrap()
