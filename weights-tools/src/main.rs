@@ -29,7 +29,7 @@ enum Command {
     Inspect(inspect::Args),
     /// Make a checkpoint with weights from a seed, in a published layout.
     Random(random::Args),
-    /// Write what a captioning model computes for a picture, to be held against a reference.
+    /// Write what a model computes for a picture, to be held against a reference.
     Record(record::Args),
 }
 

@@ -76,7 +76,7 @@ fn score<'a>(
     label_smoothing: f32,
 ) -> Result<TextScore, TaskError> {
     let mut token_log_probs = Vec::with_capacity(text.len() - 1);
-    let mut smoothed = 0.0_f64;
+    let (mut sum, mut smoothed) = (0.0_f64, 0.0_f64);
     for (position, &target) in text[1..].iter().enumerate() {
         let logits = logits(position);
         let length = position + 1;
@@ -87,6 +87,7 @@ fn score<'a>(
         })?;
         let log_prob = norm.log_prob(logit);
         token_log_probs.push(log_prob);
+        sum += f64::from(log_prob);
         smoothed += f64::from(log_prob) * f64::from(1.0 - label_smoothing);
         if label_smoothing > 0.0 {
             let all: f64 = logits.iter().map(|&logit| f64::from(norm.log_prob(logit))).sum();
@@ -94,7 +95,7 @@ fn score<'a>(
         }
     }
     Ok(TextScore {
-        log_probability: token_log_probs.iter().sum(),
+        log_probability: sum as f32,
         token_log_probs,
         smoothed: smoothed as f32,
     })
