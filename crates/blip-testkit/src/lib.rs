@@ -6,6 +6,7 @@
 //! ```text
 //! PixelValues (first pixel = context id) ─ ScriptedImageEncoder ─▶ HiddenStates (context id)
 //! HiddenStates ─ ScriptedDecoder { script(context id, token prefix) ─▶ logits }
+//! ids, context ids ─ ScriptedEncoder { script } ─▶ HiddenStates ─ ScriptedHead { script } ─▶ Features
 //! text ◀─ WordTokenizer ─▶ ids
 //! ```
 //!
@@ -29,6 +30,7 @@
 
 mod closeness;
 mod decoder;
+mod encoder;
 mod golden;
 mod image_encoder;
 mod toy;
@@ -36,6 +38,7 @@ mod word_tokenizer;
 
 pub use closeness::assert_close;
 pub use decoder::{ScriptedDecoder, ScriptedState, context};
+pub use encoder::{ScriptedEncoder, ScriptedHead};
 pub use golden::Golden;
 pub use image_encoder::{ScriptedImageEncoder, picture};
 pub use toy::hashed_logits;
