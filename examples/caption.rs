@@ -8,12 +8,13 @@ use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use blip_core::{Caption, CaptionOptions, Captioner, PixelValues, error_chain};
-use blip_examples::{ModelArgs, Output, exit, is_picture, pictures};
+use blip_core::{Caption, CaptionOptions, Captioner, PixelValues, is_picture};
+use blip_examples::{
+    ModelArgs, Picture, PictureArgs, Report, Timings, count, exit, length, positive, probability,
+};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 /// Says what pictures show.
@@ -23,9 +24,8 @@ use serde_json::{Value, json};
 #[derive(Parser)]
 #[command(name = "caption")]
 struct Cli {
-    /// Pictures, or folders of pictures.
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureArgs,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -102,39 +102,9 @@ struct Cli {
     #[arg(long, requires = "sidecar")]
     overwrite: bool,
 
-    /// Search folders' subfolders too.
-    #[arg(long)]
-    recursive: bool,
-
     /// One JSON object a line on standard output; times are milliseconds, those of a batch divided by its pictures.
     #[arg(long)]
     json: bool,
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    within(text, 1, 4096)
-}
-
-fn length(text: &str) -> Result<usize, String> {
-    within(text, 2, 4096)
-}
-
-fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("expected a number from {least} to {most}"))
-}
-
-fn positive(text: &str) -> Result<f32, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &f32| number.is_finite() && *number > 0.0);
-    number.ok_or_else(|| "expected a number above 0".to_owned())
-}
-
-fn probability(text: &str) -> Result<f32, String> {
-    let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 1.0);
-    number.ok_or_else(|| "expected a number above 0, at most 1".to_owned())
 }
 
 /// The ending of a sidecar file: not a path, and not a picture's.
@@ -154,130 +124,34 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
-    let found = pictures(&cli.images, cli.recursive);
-    if found.is_empty() {
-        return Err("no pictures in the folders given".into());
-    }
-    let captioner = cli.model.captioner()?;
+    let found = cli.pictures.find()?;
+    let captioner: Captioner = cli.model.load()?;
     captioner.check(&cli.options())?;
     if cli.stream && cli.num_beams.is_some_and(|beams| beams > 1) {
         return Err("--stream needs greedy search or sampling, got --num-beams above 1".into());
     }
-    let mut report = Report {
-        cli,
-        output: Output::new(),
-        failed: false,
-        bar: progress(if cli.stream { 0 } else { found.len() }),
-    };
+    let mut report = Report::new(cli.json, "image");
+    if !cli.stream {
+        report.wait_for(found.len(), "pictures");
+    }
     let mut images = Vec::new();
     for image in found {
         match image {
             Ok(image) => images.push(image),
-            Err((folder, error)) => report.failure(&folder, &error)?,
+            Err((folder, error)) => {
+                report.failure(&folder, &error)?;
+                report.advance(1);
+            }
         }
     }
     for batch in images.chunks(cli.batch_size) {
-        caption(&captioner, batch, &mut report)?;
+        cli.caption(&captioner, batch, &mut report)?;
+        report.advance(batch.len());
     }
-    report.bar.finish_and_clear();
-    Ok(if report.failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-/// A bar on standard error, where that is a terminal and there is something to wait for.
-fn progress(pictures: usize) -> ProgressBar {
-    if pictures < 2 {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {eta} left");
-    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// How long each stage took for one picture.
-#[derive(Clone, Copy, Default)]
-struct Timings {
-    decode: Duration,
-    preprocess: Duration,
-    encode: Duration,
-    generate: Duration,
-}
-
-/// A picture that could be read.
-struct Picture<'a> {
-    path: &'a Path,
-    pixel_values: PixelValues,
-    timings: Timings,
-}
-
-/// Captions a batch. What is wrong with a picture is told, and the rest go on; what is wrong with the request ends it.
-fn caption(captioner: &Captioner, paths: &[PathBuf], report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let mut read = Vec::with_capacity(paths.len());
-    for path in paths {
-        match open(captioner, path) {
-            Ok(picture) => read.push(picture),
-            Err(error) => report.failure(path, error.as_ref())?,
-        }
-    }
-    if read.is_empty() {
-        return Ok(());
-    }
-    let options = report.cli.options();
-    if report.cli.stream {
-        for picture in &read {
-            report.stream(captioner, picture, &options)?;
-        }
-        return Ok(());
-    }
-    let pixel_values: Vec<PixelValues> = read.iter().map(|picture| picture.pixel_values.clone()).collect();
-    let start = Instant::now();
-    let encoded = captioner.encode(&PixelValues::concat(&pixel_values)?)?;
-    let encode = start.elapsed() / read.len() as u32;
-
-    let start = Instant::now();
-    let captions = captioner.caption_encoded(&encoded, &options)?;
-    let generate = start.elapsed() / read.len() as u32;
-    for (picture, captions) in read.iter().zip(&captions) {
-        let timings = Timings {
-            encode,
-            generate,
-            ..picture.timings
-        };
-        report.captions(picture.path, captions, timings)?;
-    }
-    Ok(())
-}
-
-fn open<'a>(captioner: &Captioner, path: &'a Path) -> Result<Picture<'a>, Box<dyn Error>> {
-    let processor = captioner.processor();
-    let start = Instant::now();
-    let image = processor.decode_file(path)?;
-    let decode = start.elapsed();
-    let start = Instant::now();
-    let pixel_values = processor.preprocess(&image)?;
-    Ok(Picture {
-        path,
-        pixel_values,
-        timings: Timings {
-            decode,
-            preprocess: start.elapsed(),
-            ..Timings::default()
-        },
-    })
+    Ok(report.finish())
 }
 
 impl Cli {
-    /// What stands before a caption where it would not be clear whose it is.
-    fn name(&self, path: &Path) -> String {
-        if self.images.len() > 1 || self.images[0].is_dir() {
-            format!("{}: ", path.display())
-        } else {
-            String::new()
-        }
-    }
-
     fn options(&self) -> CaptionOptions {
         let beams = self.num_beams.unwrap_or(if self.stream { 1 } else { 3 });
         CaptionOptions {
@@ -298,80 +172,80 @@ impl Cli {
             ..CaptionOptions::default()
         }
     }
-}
 
-/// Where results and complaints go.
-struct Report<'a> {
-    cli: &'a Cli,
-    output: Output,
-    failed: bool,
-    bar: ProgressBar,
-}
-
-impl Report<'_> {
-    fn captions(
-        &mut self,
-        path: &Path,
-        captions: &[Caption],
-        timings: Timings,
+    /// Captions a batch. What is wrong with a picture is told, and the rest go on; what is wrong with the request ends it.
+    fn caption(
+        &self,
+        captioner: &Captioner,
+        paths: &[PathBuf],
+        report: &mut Report,
     ) -> Result<(), Box<dyn Error>> {
-        self.sidecar(path, captions)?;
-        let Self { cli, output, bar, .. } = self;
-        bar.inc(1);
-        bar.suspend(|| {
-            if cli.json {
-                return output.line(object(path, captions, timings));
+        let mut read = Vec::with_capacity(paths.len());
+        for path in paths {
+            match Picture::open(captioner.processor(), path) {
+                Ok(picture) => read.push(picture),
+                Err(error) => report.failure(path, &error)?,
             }
-            let name = cli.name(path);
-            captions
-                .iter()
-                .try_for_each(|caption| output.line(format_args!("{name}{}", caption.text)))
-        })?;
+        }
+        if read.is_empty() {
+            return Ok(());
+        }
+        let options = self.options();
+        if self.stream {
+            for picture in &read {
+                self.stream(captioner, picture, &options, report)?;
+            }
+            return Ok(());
+        }
+        let pixel_values: Vec<PixelValues> =
+            read.iter().map(|picture| picture.pixel_values.clone()).collect();
+        let start = Instant::now();
+        let encoded = captioner.encode(&PixelValues::concat(&pixel_values)?)?;
+        let encode = start.elapsed() / read.len() as u32;
+
+        let start = Instant::now();
+        let captions = captioner.caption_encoded(&encoded, &options)?;
+        let generate = start.elapsed() / read.len() as u32;
+        for (picture, captions) in read.iter().zip(&captions) {
+            self.sidecar(picture.path, captions, report)?;
+            if self.json {
+                let timings = Timings {
+                    encode,
+                    generate,
+                    ..picture.timings
+                };
+                report.line(object(picture.path, captions, timings))?;
+                continue;
+            }
+            let name = self.pictures.name(picture.path);
+            for caption in captions {
+                report.line(format_args!("{name}{}", caption.text))?;
+            }
+        }
         Ok(())
     }
 
     fn stream(
-        &mut self,
+        &self,
         captioner: &Captioner,
         picture: &Picture,
         options: &CaptionOptions,
+        report: &mut Report,
     ) -> Result<(), Box<dyn Error>> {
-        let mut closed = self.output.piece(&self.cli.name(picture.path));
+        let mut closed = report.piece(&self.pictures.name(picture.path));
         let captions = captioner.caption_streaming(&picture.pixel_values, options, &mut |piece| {
             if closed.is_ok() {
-                closed = self.output.piece(piece.text);
+                closed = report.piece(piece.text);
             }
         })?;
         closed?;
-        self.output.line("")?;
-        self.sidecar(picture.path, &captions)
-    }
-
-    /// Tells what is wrong with one picture or folder; the rest go on.
-    fn failure(&mut self, path: &Path, error: &(dyn Error + 'static)) -> Result<(), Box<dyn Error>> {
-        self.failed = true;
-        let (path, error) = (path.display().to_string(), error_chain(error));
-        let Self { cli, output, bar, .. } = self;
-        bar.inc(1);
-        bar.suspend(|| {
-            if cli.json {
-                return output.line(json!({"image": path, "error": error}));
-            }
-            // An error of reading names its file itself.
-            let name = if error.contains(&path) {
-                String::new()
-            } else {
-                format!("{path}: ")
-            };
-            eprintln!("error: {name}{error}");
-            Ok(())
-        })?;
-        Ok(())
+        report.line("")?;
+        self.sidecar(picture.path, &captions, report)
     }
 
     /// Writes the captions beside the picture, a line each. What cannot be written is told, and the rest go on.
-    fn sidecar(&mut self, path: &Path, captions: &[Caption]) -> Result<(), Box<dyn Error>> {
-        let Some(ending) = &self.cli.sidecar else {
+    fn sidecar(&self, path: &Path, captions: &[Caption], report: &mut Report) -> Result<(), Box<dyn Error>> {
+        let Some(ending) = &self.sidecar else {
             return Ok(());
         };
         let beside = path.with_extension(ending);
@@ -380,7 +254,7 @@ impl Report<'_> {
             .map(|caption| format!("{}\n", caption.text))
             .collect();
         let mut file = std::fs::OpenOptions::new();
-        if self.cli.overwrite {
+        if self.overwrite {
             file.create(true).truncate(true);
         } else {
             file.create_new(true);
@@ -391,13 +265,12 @@ impl Report<'_> {
             .and_then(|mut file| file.write_all(text.as_bytes()))
         {
             Ok(()) => Ok(()),
-            Err(error) => self.failure(&beside, &error),
+            Err(error) => Ok(report.failure(&beside, &error)?),
         }
     }
 }
 
 fn object(path: &Path, captions: &[Caption], timings: Timings) -> Value {
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let captions: Vec<Value> = captions
         .iter()
         .map(|caption| {
@@ -412,11 +285,6 @@ fn object(path: &Path, captions: &[Caption], timings: Timings) -> Value {
     json!({
         "image": path.display().to_string(),
         "captions": captions,
-        "timings_ms": {
-            "decode": milliseconds(timings.decode),
-            "preprocess": milliseconds(timings.preprocess),
-            "encode": milliseconds(timings.encode),
-            "generate": milliseconds(timings.generate),
-        },
+        "timings_ms": timings.json(),
     })
 }

@@ -1,12 +1,14 @@
 //! Results on standard output, everything else on standard error.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use blip_core::error_chain;
 
-/// The exit status of a program: 0, or 1 with one line on standard error that says what was wrong.
+/// The exit status of a program: 0, or 1 with one line on standard error that says what was wrong; 2 if that was the
+/// [`Usage`].
 ///
 /// A closed standard output (`caption … | head`) is no error.
 pub fn exit(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
@@ -20,10 +22,29 @@ pub fn exit(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             eprintln!("error: {}", error_chain(error.as_ref()));
-            ExitCode::FAILURE
+            if error.is::<Usage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
+
+/// Flags that make no sense together, which no flag's own parser can see.
+#[derive(Debug)]
+pub struct Usage(
+    /// What is wrong, naming the flags.
+    pub String,
+);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Usage {}
 
 /// Standard output, which may be closed before the program ends.
 pub struct Output(io::Stdout);
@@ -39,7 +60,7 @@ impl Output {
     /// # Errors
     ///
     /// If standard output is closed.
-    pub fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
+    pub fn line(&mut self, line: impl fmt::Display) -> io::Result<()> {
         writeln!(self.0, "{line}")?;
         self.0.flush()
     }

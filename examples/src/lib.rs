@@ -1,9 +1,18 @@
-//! What the example programs share: how a model is named, how pictures are found, how results and errors are told.
+//! What the example programs share: how a model is named and loaded, how pictures are found and read, what flags take,
+//! how results and errors are told.
 
 mod exit;
+mod list;
 mod model;
 mod picture;
+mod report;
+mod timing;
+mod value;
 
-pub use exit::{Output, exit};
-pub use model::ModelArgs;
-pub use picture::{is_picture, pictures};
+pub use exit::{Output, Usage, exit};
+pub use list::list;
+pub use model::{Loadable, ModelArgs};
+pub use picture::{Found, Picture, PictureArgs};
+pub use report::Report;
+pub use timing::Timings;
+pub use value::{count, length, length_penalty, positive, probability, some, text};

@@ -3,9 +3,14 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use blip_core::{BlipConfig, Captioner, LoadOptions, Reference, device, error_chain};
+use blip_core::{
+    BlipConfig, Captioner, Classifier, FeatureExtractor, LoadOptions, Matcher, PairReasoner,
+    QuestionAnswerer, Reference, Retriever, device, error_chain,
+};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+
+use crate::count;
 
 /// Which model, whose conventions, and where it runs.
 #[derive(Args, Debug)]
@@ -28,7 +33,7 @@ pub struct ModelArgs {
     precision: Precision,
 
     /// Side of the square that pictures are resized to, in pixels. Default: the checkpoint's.
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = count)]
     image_size: Option<usize>,
 
     /// Turn pictures as their EXIF data says; no reference does.
@@ -41,27 +46,95 @@ enum Precision {
     F32,
 }
 
-impl ModelArgs {
-    /// Loads a captioner.
+/// A task of a checkpoint.
+pub trait Loadable: Sized {
+    /// What it gives, in the plural.
+    const RESULTS: &'static str;
+
+    /// Loads a folder or a file.
     ///
     /// # Errors
     ///
-    /// If there is no such model or device, or the model is no captioner.
-    pub fn captioner(&self) -> Result<Captioner, Box<dyn Error>> {
+    /// If it is no checkpoint, or one for another task.
+    fn from_path(path: &Path, options: &LoadOptions) -> Result<Self, blip_core::Error>;
+
+    /// A tiny model with random weights.
+    ///
+    /// # Errors
+    ///
+    /// If the options do not fit it.
+    fn demonstration(options: &LoadOptions) -> Result<Self, blip_core::Error>;
+
+    /// Downloads a repository of the hub, and tells how far it is.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be had, or is no checkpoint for the task.
+    #[cfg(feature = "hub")]
+    fn from_hub(
+        id: &str,
+        options: &LoadOptions,
+        on_progress: impl FnMut(blip_core::weights::Progress<'_>),
+    ) -> Result<Self, blip_core::Error>;
+}
+
+macro_rules! loadable {
+    ($($task:ident gives $results:literal;)+) => {$(
+        impl Loadable for $task {
+            const RESULTS: &'static str = $results;
+
+            fn from_path(path: &Path, options: &LoadOptions) -> Result<Self, blip_core::Error> {
+                $task::from_path(path, options)
+            }
+
+            fn demonstration(options: &LoadOptions) -> Result<Self, blip_core::Error> {
+                $task::from_seed(&BlipConfig::tiny(), 1, options)
+            }
+
+            #[cfg(feature = "hub")]
+            fn from_hub(
+                id: &str,
+                options: &LoadOptions,
+                on_progress: impl FnMut(blip_core::weights::Progress<'_>),
+            ) -> Result<Self, blip_core::Error> {
+                $task::from_pretrained(id, "main", options, on_progress)
+            }
+        }
+    )+};
+}
+
+loadable! {
+    Captioner gives "words";
+    QuestionAnswerer gives "words";
+    Matcher gives "scores";
+    Retriever gives "scores";
+    Classifier gives "scores";
+    FeatureExtractor gives "features";
+    PairReasoner gives "scores";
+}
+
+impl ModelArgs {
+    /// Loads the model for a task.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such model or device, or the model is for another task.
+    pub fn load<T: Loadable>(&self) -> Result<T, Box<dyn Error>> {
         let Precision::F32 = self.precision;
         let mut options = LoadOptions::new(device(&self.device)?);
         options.reference = self.reference;
         options.image_size = self.image_size.map(|side| [side; 2]);
         options.exif_orientation = self.exif_orientation;
         match &self.model {
-            Some(path) if path.exists() => Captioner::from_path(path, &options)
+            Some(path) if path.exists() => T::from_path(path, &options)
                 .map_err(|error| format!("--model {}: {}", path.display(), error_chain(&error)).into()),
             Some(path) => pretrained(path, &options),
             None => {
                 eprintln!(
-                    "note: no --model given; using a tiny model with random weights, whose words are noise"
+                    "note: no --model given; using a tiny model with random weights, whose {} are noise",
+                    T::RESULTS
                 );
-                Ok(Captioner::from_seed(&BlipConfig::tiny(), 1, &options)?)
+                Ok(T::demonstration(&options)?)
             }
         }
     }
@@ -69,13 +142,13 @@ impl ModelArgs {
 
 /// What is no path may be a repository's id.
 #[cfg(feature = "hub")]
-fn pretrained(id: &Path, options: &LoadOptions) -> Result<Captioner, Box<dyn Error>> {
+fn pretrained<T: Loadable>(id: &Path, options: &LoadOptions) -> Result<T, Box<dyn Error>> {
     use indicatif::{ProgressBar, ProgressStyle};
 
     let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}")?;
     let bar = ProgressBar::new(0).with_style(style);
     let mut file = String::new();
-    let captioner = Captioner::from_pretrained(&id.to_string_lossy(), "main", options, |progress| {
+    let loaded = T::from_hub(&id.to_string_lossy(), options, |progress| {
         if file != progress.file {
             file = progress.file.to_owned();
             bar.reset();
@@ -85,11 +158,11 @@ fn pretrained(id: &Path, options: &LoadOptions) -> Result<Captioner, Box<dyn Err
         bar.set_position(progress.done);
     });
     bar.finish_and_clear();
-    Ok(captioner?)
+    Ok(loaded?)
 }
 
 #[cfg(not(feature = "hub"))]
-fn pretrained(path: &Path, _: &LoadOptions) -> Result<Captioner, Box<dyn Error>> {
+fn pretrained<T: Loadable>(path: &Path, _: &LoadOptions) -> Result<T, Box<dyn Error>> {
     let path = path.display();
     Err(format!("{path}: no such file or folder (for a hub id, build with --features hub)").into())
 }

@@ -1,51 +1,105 @@
 //! Pictures named on a command line.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-/// File name endings that a folder is searched for.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
+use blip_core::{ImageProcessor, PixelValues, ProcessorError, pictures_in};
+use clap::Args;
 
-/// Whether a file's name is that of a picture.
-pub fn is_picture(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+use crate::Timings;
+use crate::report::complaint;
+
+/// A picture's file, or a folder that could not be read.
+pub type Found = Result<PathBuf, (PathBuf, io::Error)>;
+
+/// Which pictures.
+#[derive(Args, Debug)]
+pub struct PictureArgs {
+    /// Pictures, or folders of pictures.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+
+    /// Search folders' subfolders too.
+    #[arg(long)]
+    recursive: bool,
 }
 
-/// The files that paths stand for: a file is itself, a folder its pictures in alphabetical order, with those of its
-/// subfolders if `recursive`.
-///
-/// A folder that cannot be read is an error in its place, and the rest go on; a file that is not there is an error of
-/// whoever opens it.
-pub fn pictures(paths: &[PathBuf], recursive: bool) -> Vec<Result<PathBuf, (PathBuf, io::Error)>> {
-    let mut found = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            search(path, recursive, &mut found);
+impl PictureArgs {
+    /// The files that the paths stand for: a file is itself, a folder its pictures in alphabetical order.
+    ///
+    /// A folder that cannot be read is an error in its place, and the rest go on; a file that is not there is an error of
+    /// whoever opens it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn find(&self) -> Result<Vec<Found>, Box<dyn Error>> {
+        let of_path = |path: &PathBuf| {
+            if path.is_dir() {
+                pictures_in(path, self.recursive)
+            } else {
+                vec![Ok(path.clone())]
+            }
+        };
+        let found: Vec<Found> = self.images.iter().flat_map(of_path).collect();
+        if found.is_empty() {
+            return Err("no pictures in the folders given".into());
+        }
+        Ok(found)
+    }
+
+    /// What stands before a result where it would not be clear which picture's it is.
+    pub fn name(&self, path: &Path) -> String {
+        if self.images.len() > 1 || self.images[0].is_dir() {
+            format!("{}: ", path.display())
         } else {
-            found.push(Ok(path.clone()));
+            String::new()
         }
     }
-    found
 }
 
-fn search(folder: &Path, recursive: bool, found: &mut Vec<Result<PathBuf, (PathBuf, io::Error)>>) {
-    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = match entries {
-        Ok(entries) => entries,
-        Err(error) => return found.push(Err((folder.to_owned(), error))),
-    };
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        // A link to a folder is not followed: it may lead back up.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if recursive {
-                search(&path, recursive, found);
-            }
-        } else if is_picture(&path) {
-            found.push(Ok(path));
-        }
+/// A picture that could be read.
+pub struct Picture<'a> {
+    /// Its file.
+    pub path: &'a Path,
+    /// `[1, 3, height, width]`.
+    pub pixel_values: PixelValues,
+    /// How long that took.
+    pub timings: Timings,
+}
+
+impl<'a> Picture<'a> {
+    /// Reads and preprocesses a picture.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is no picture within the limits.
+    pub fn open(processor: &ImageProcessor, path: &'a Path) -> Result<Self, ProcessorError> {
+        let start = Instant::now();
+        let image = processor.decode_file(path)?;
+        let decode = start.elapsed();
+        let start = Instant::now();
+        let pixel_values = processor.preprocess(&image)?;
+        Ok(Self {
+            path,
+            pixel_values,
+            timings: Timings {
+                decode,
+                preprocess: start.elapsed(),
+                ..Timings::default()
+            },
+        })
+    }
+
+    /// [`open`](Self::open) for a program that cannot go on without this picture: the error names it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn needed(processor: &ImageProcessor, path: &'a Path) -> Result<Self, Box<dyn Error>> {
+        Self::open(processor, path).map_err(|error| complaint(path, &error).into())
     }
 }
 
@@ -54,32 +108,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_give_their_pictures_in_order() {
+    fn a_file_is_itself_and_a_folder_its_pictures() {
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, b"").unwrap();
-            path
+        let args = |images: &[PathBuf]| PictureArgs {
+            images: images.to_vec(),
+            recursive: false,
         };
-        let (b, a, _, inner) = (
-            file("b.PNG"),
-            file("a.jpg"),
-            file("notes.txt"),
-            file("more/c.webp"),
-        );
-        let paths = [folder.path().to_owned()];
-        let found = |recursive| -> Vec<PathBuf> {
-            pictures(&paths, recursive)
-                .into_iter()
-                .map(Result::unwrap)
-                .collect()
-        };
-        assert_eq!(found(false), [a.clone(), b.clone()]);
-        assert_eq!(found(true), [a, b, inner]);
-        assert_eq!(
-            pictures(&["gone.png".into()], false)[0].as_ref().unwrap(),
-            &PathBuf::from("gone.png")
-        );
+        let empty = args(&[folder.path().to_owned()]);
+        assert!(empty.find().is_err());
+        let picture = folder.path().join("a.jpg");
+        std::fs::write(&picture, b"").unwrap();
+        let found: Vec<PathBuf> = args(&[folder.path().to_owned(), "gone.png".into()])
+            .find()
+            .unwrap()
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(found, [picture, "gone.png".into()]);
     }
 }
