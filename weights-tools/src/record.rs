@@ -56,7 +56,11 @@ pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
     let pixel_values = extractor.processor().preprocess_file(&args.image)?;
     let encoded = extractor.image_embeds(&pixel_values)?;
     let mut recording = Recording::default();
-    recording.floats("pixel_values", &pixel_values.shape(), pixel_values.as_slice().to_vec());
+    recording.floats(
+        "pixel_values",
+        &pixel_values.shape(),
+        pixel_values.as_slice().to_vec(),
+    );
     recording.states("image_embeds", &encoded)?;
     match Task::of(blip.parts()) {
         Some(Task::Captioning) => caption(&blip, &encoded, &mut recording)?,
@@ -101,7 +105,10 @@ fn caption(blip: &Blip, encoded: &HiddenStates, recording: &mut Recording) -> Re
 
 fn answer(blip: &Blip, encoded: &HiddenStates, recording: &mut Recording) -> Result<(), Box<dyn Error>> {
     let answerer = blip.question_answerer()?;
-    recording.states("question_states", &answerer.encode_questions(encoded, &[QUESTION])?)?;
+    recording.states(
+        "question_states",
+        &answerer.encode_questions(encoded, &[QUESTION])?,
+    )?;
     for (name, num_beams) in [("greedy_ids", 1), ("beam3_ids", 3)] {
         let options = AnswerOptions {
             num_beams: Some(num_beams),
@@ -127,9 +134,16 @@ fn compare(blip: &Blip, encoded: &HiddenStates, recording: &mut Recording) -> Re
     let (images, texts) = (matcher.embed_images(encoded)?, matcher.embed_texts(&TEXTS)?);
     let embed_dim = images.embed_dim();
     recording.floats("image_features", &[1, embed_dim], images.as_slice().to_vec());
-    recording.floats("text_features", &[TEXTS.len(), embed_dim], texts.as_slice().to_vec());
+    recording.floats(
+        "text_features",
+        &[TEXTS.len(), embed_dim],
+        texts.as_slice().to_vec(),
+    );
     recording.states("text_embeds", &extractor.text_embeds(&TEXTS[..1])?)?;
-    recording.states("multimodal_embeds", &extractor.multimodal_embeds(encoded, &TEXTS[..1])?)?;
+    recording.states(
+        "multimodal_embeds",
+        &extractor.multimodal_embeds(encoded, &TEXTS[..1])?,
+    )?;
     for (name, first_token) in [("itm_cls", FirstToken::Cls), ("itm_enc", FirstToken::Enc)] {
         let options = MatchOptions {
             first_token: Some(first_token),

@@ -224,15 +224,13 @@ impl Blip {
     ///
     /// # Errors
     ///
-    /// As [`captioner`](Self::captioner), and [`Error::Model`] if the device cannot hand back the projections, by which
-    /// galleries are told from those of other models.
+    /// As [`captioner`](Self::captioner), and [`Error::Model`] if the device cannot hand back weights, by which galleries are
+    /// told from those of other models.
     pub fn retriever(&self) -> Result<Retriever, Error> {
         let task = Task::Matching;
-        let projections = [
-            self.part(&self.vision_proj, task)?,
-            self.part(&self.text_proj, task)?,
-        ];
-        Retriever::new(self.matcher()?, &projections)
+        let vision_proj = self.part(&self.vision_proj, task)?;
+        let text_proj = self.part(&self.text_proj, task)?;
+        Retriever::new(self.matcher()?, [&vision_proj, &text_proj])
     }
 
     /// Says which of some labels a picture is nearest to.

@@ -169,6 +169,15 @@ pub enum Error {
     #[error(transparent)]
     Index(#[from] blip_index::IndexError),
 
+    /// A text of a gallery that cannot be read.
+    #[error("{text:?}")]
+    Entry {
+        /// The text, or its beginning.
+        text: String,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+
     /// A gallery that does not do what was asked of it.
     #[error("{}: {what}", path.display())]
     Gallery {

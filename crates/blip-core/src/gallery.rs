@@ -58,7 +58,8 @@ pub struct BuildOptions {
     /// Whether pictures' hidden states are kept for re-ranking, and how. It saves a look at each picture that is ranked
     /// again, and takes 1.8 MB a picture of 384 pixels in f32, half as much in f16. Without it pictures are read again.
     pub keep_states: Option<StateType>,
-    /// Whether an index of another gallery or another model at the same place is replaced; otherwise it is an error.
+    /// Whether an index of another gallery or another model at the same place, or a damaged one, is replaced; otherwise it
+    /// is an error. A file that is no index is never replaced.
     pub replace: bool,
 }
 

@@ -55,6 +55,7 @@ mod config;
 mod device;
 mod error;
 mod extractor;
+mod fingerprint;
 mod gallery;
 mod inspect;
 mod loader;

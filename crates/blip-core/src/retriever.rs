@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blip_encoder::TextEncoder;
-use blip_index::{Entry, GalleryKind, Header, IndexFile, IndexWriter, Record, StateShape};
+use blip_index::{Entry, GalleryKind, Header, IndexError, IndexFile, IndexWriter, Record, StateShape};
 use blip_nn::Linear;
 use blip_tasks::{Found, SearchOptions};
-use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues};
+use blip_traits::{HiddenStates, ImageEncoder, PixelValues};
 
+use crate::fingerprint::fingerprint;
 use crate::gallery::{entry_of, pictures_in};
 use crate::loader::loaders;
 use crate::{Blip, BuildEvent, BuildOptions, BuildReport, Error, Gallery, Matcher};
@@ -61,8 +62,14 @@ pub struct FoundEntry {
 loaders!(Retriever, Matching);
 
 impl Retriever {
-    pub(crate) fn new(matcher: Matcher, projections: &[Arc<Linear>]) -> Result<Self, Error> {
-        let fingerprint = fingerprint(matcher.image_encoder().image_size(), projections)?;
+    pub(crate) fn new(matcher: Matcher, projections: [&Linear; 2]) -> Result<Self, Error> {
+        let fingerprint = fingerprint(
+            matcher.image_encoder(),
+            matcher.text_encoder(),
+            &projections,
+            matcher.processor().config(),
+            matcher.policy(),
+        )?;
         Ok(Self { matcher, fingerprint })
     }
 
@@ -195,7 +202,7 @@ impl Retriever {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build), and [`Error::Task`] for a text that the encoder has no positions for.
+    /// As [`build`](Self::build), and [`Error::Entry`] for a text that the encoder has no positions for.
     pub fn build_texts<S: AsRef<str>>(
         &self,
         texts: &[S],
@@ -223,7 +230,10 @@ impl Retriever {
         });
         for batch in pending.chunks(options.batch_size.max(1)) {
             let texts: Vec<&str> = batch.iter().map(|entry| entry.name.as_str()).collect();
-            let vectors = self.matcher.embed_texts(&texts)?;
+            let vectors = match self.matcher.embed_texts(&texts) {
+                Ok(vectors) => vectors,
+                Err(error) => return Err(self.text_error(&texts, error)),
+            };
             let records: Vec<Record> = batch
                 .iter()
                 .enumerate()
@@ -345,6 +355,20 @@ impl Retriever {
         }
     }
 
+    /// The error of the first text that cannot be embedded, with the text.
+    fn text_error(&self, texts: &[&str], error: Error) -> Error {
+        let culprit = texts
+            .iter()
+            .find_map(|text| Some((text, self.matcher.embed_texts(&[text]).err()?)));
+        match culprit {
+            Some((text, source)) => Error::Entry {
+                text: text.chars().take(60).collect(),
+                source: Box::new(source),
+            },
+            None => error,
+        }
+    }
+
     fn refuse_rerank(&self, gallery: &Gallery, options: &SearchOptions, what: &str) -> Result<(), Error> {
         if options.rerank == 0 {
             return Ok(());
@@ -375,9 +399,23 @@ impl Retriever {
 
     /// A writer, if nothing of value is in its place.
     fn writer(&self, out: &Path, header: &Header, options: &BuildOptions) -> Result<IndexWriter, Error> {
-        if out.exists() && !options.replace {
-            // What is no index is refused by the writer.
-            let there = IndexFile::open(out)?;
+        if !out.exists() {
+            return Ok(IndexWriter::open(out, header)?);
+        }
+        let there = IndexFile::open(out);
+        if options.replace {
+            // What is no index at all is refused by the writer.
+            if let Err(
+                IndexError::FileLength { .. } | IndexError::Checksum { .. } | IndexError::Damaged { .. },
+            ) = there
+            {
+                std::fs::remove_file(out).map_err(|source| Error::Write {
+                    path: out.to_owned(),
+                    source,
+                })?;
+            }
+        } else {
+            let there = there?;
             let there = there.header();
             let what = if there.fingerprint != header.fingerprint {
                 "another model's index"
@@ -411,33 +449,4 @@ fn entries(gallery: &Gallery, found: Vec<Found>) -> Vec<FoundEntry> {
             itm_logit: found.itm_logit,
         })
         .collect()
-}
-
-/// Tells models apart by what makes their vectors: the size of pictures and both projections.
-fn fingerprint(image_size: [usize; 2], projections: &[Arc<Linear>]) -> Result<[u8; 32], Error> {
-    // Four FNV-1a hashes side by side, each over every fourth number.
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut lanes = [0, 1, 2, 3].map(|lane: u64| OFFSET ^ lane);
-    let mut turn = 0;
-    let mut mix = |number: u64| {
-        let lane = &mut lanes[turn % 4];
-        *lane = (*lane ^ number).wrapping_mul(PRIME);
-        *lane ^= *lane >> 29;
-        turn += 1;
-    };
-    image_size.into_iter().for_each(|side| mix(side as u64));
-    for projection in projections {
-        let weight: Vec<f32> = projection
-            .weight()
-            .try_into_vec_as()
-            .map_err(|error| ModelError::Device(error.to_string()))?;
-        mix(weight.len() as u64);
-        weight.iter().for_each(|value| mix(u64::from(value.to_bits())));
-    }
-    let mut bytes = [0; 32];
-    for (part, lane) in bytes.chunks_exact_mut(8).zip(lanes) {
-        part.copy_from_slice(&lane.to_le_bytes());
-    }
-    Ok(bytes)
 }

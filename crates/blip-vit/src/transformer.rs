@@ -99,6 +99,11 @@ impl VisionTransformer {
         self.pos_embed.lazy_shape()[1]
     }
 
+    /// What is added to the variance in every LayerNorm.
+    pub fn layer_norm_eps(&self) -> f64 {
+        self.norm.epsilon()
+    }
+
     /// Encodes pictures that are on the device already.
     ///
     /// # Shapes

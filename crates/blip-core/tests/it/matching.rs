@@ -1,8 +1,9 @@
 //! Matching, search, classification, films and their evaluation.
 
 use blip_core::{
-    Blip, BuildEvent, BuildOptions, CaptionOptions, Captioner, Classifier, FirstToken, MatchOptions, Matcher,
-    RetrievalMetrics, RetrievalScores, Retriever, SearchOptions, frame_indices,
+    AlphaPolicy, Blip, BuildEvent, BuildOptions, CaptionOptions, Captioner, Classifier, FirstToken,
+    LoadOptions, MatchOptions, Matcher, Reference, RetrievalMetrics, RetrievalScores, Retriever,
+    SearchOptions, frame_indices,
 };
 use blip_testkit::{Golden, assert_close};
 use serde_json::Value;
@@ -556,6 +557,69 @@ fn another_models_or_gallerys_index_is_kept() {
     assert_eq!(std::fs::read(&out).unwrap(), before);
     theirs.build(folder.path(), &out, &replace, &mut |_| {}).unwrap();
     assert_eq!(theirs.open(&out).unwrap().len(), 6);
+    // A damaged one is replaced if that is wanted, and only then.
+    std::fs::write(&out, &before[..before.len() - 1]).unwrap();
+    let error = ours.build(folder.path(), &out, &BuildOptions::default(), &mut |_| {});
+    assert!(error.unwrap_err().to_string().contains("bytes, got"));
+    assert_eq!(
+        ours.build(folder.path(), &out, &replace, &mut |_| {})
+            .unwrap()
+            .computed,
+        6
+    );
+}
+
+#[test]
+fn the_same_weights_under_other_conventions_are_another_model() {
+    let ours = load!(Retriever, RETRIEVAL);
+    let folder = folder();
+    let out = folder.path().join("gallery.index");
+    let plain = BuildOptions::default();
+    ours.build(folder.path(), &out, &plain, &mut |_| {}).unwrap();
+    for other in [
+        LoadOptions {
+            reference: Some(Reference::HuggingFace),
+            ..options()
+        },
+        LoadOptions {
+            exif_orientation: true,
+            ..options()
+        },
+        LoadOptions {
+            alpha: AlphaPolicy::White,
+            ..options()
+        },
+        LoadOptions {
+            image_size: Some([48, 48]),
+            ..options()
+        },
+    ] {
+        let other = Retriever::from_files(&original(RETRIEVAL), &other).unwrap();
+        assert!(other.open(&out).is_err());
+        assert!(other.build(folder.path(), &out, &plain, &mut |_| {}).is_err());
+    }
+    assert_eq!(load!(Retriever, RETRIEVAL).open(&out).unwrap().len(), 6);
+}
+
+#[test]
+fn a_text_that_is_too_long_is_named() {
+    let retriever = load!(Retriever, "hf_itm");
+    let folder = tempfile::tempdir().unwrap();
+    let texts = ["a dog".to_owned(), "snow ".repeat(100), "a cat".to_owned()];
+    let error = retriever
+        .build_texts(
+            &texts,
+            folder.path().join("texts.index"),
+            &BuildOptions::default(),
+            &mut |_| {},
+        )
+        .unwrap_err();
+    let message = blip_core::error_chain(&error);
+    assert!(message.starts_with("\"snow snow"), "{message}");
+    assert!(
+        message.ends_with("102 tokens do not fit the model's 64 positions"),
+        "{message}"
+    );
 }
 
 #[test]
