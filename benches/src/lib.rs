@@ -9,6 +9,7 @@
 //! decoder      HiddenStates ─ start ─▶ cross K/V; prompt; one step of 1, 3 and 40 rows; reorder
 //! search       logits ─ greedy search, beam search ─▶ ids, without a network
 //! caption      PixelValues ─ all of it ─▶ 20 tokens
+//! index        query, vectors of a gallery ─ blip-index ─▶ the nearest; in memory, and off a file
 //! ```
 //!
 //! ```sh

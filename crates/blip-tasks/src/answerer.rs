@@ -168,6 +168,9 @@ where
         let config = self.generation(options)?;
         let prompt = self.prompt();
         config.check(self.decoder.vocab_size(), &prompt)?;
+        if questions.is_empty() {
+            return Ok(Vec::new());
+        }
         let mask = options
             .mask_question_padding
             .unwrap_or(self.policy.mask_question_padding);
@@ -269,6 +272,9 @@ where
     ) -> Result<Vec<Vec<RankedAnswer>>, TaskError> {
         if options.k_test == 0 {
             return Err(TaskError::setting("k_test", "at least 1", 0));
+        }
+        if questions.is_empty() {
+            return Ok(Vec::new());
         }
         let states = self.encode_questions(hidden_states, questions)?;
         (0..questions.len())

@@ -130,10 +130,13 @@ impl PairEncoder for ScriptedEncoder {
     }
 }
 
+/// A token's scores from its vector.
+type HeadScript = dyn Fn(&[f32]) -> Vec<f32> + Send + Sync;
+
 /// A [`Head`] that is a function of a token's vector.
 #[derive(Clone)]
 pub struct ScriptedHead {
-    script: Arc<dyn Fn(&[f32]) -> Vec<f32> + Send + Sync>,
+    script: Arc<HeadScript>,
     hidden_size: usize,
     output_size: usize,
 }

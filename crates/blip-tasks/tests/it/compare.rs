@@ -363,6 +363,8 @@ fn each_question_is_about_its_picture() {
                 .all(|answers| answers.is_sorted_by(|a, b| a.score >= b.score))
         );
         assert_eq!(answerer.question_encoder().grounded(), 1);
+        let nothing = answerer.answer::<&str>(&pictures(&[0]), &[], &options).unwrap();
+        assert!(nothing.is_empty());
     }
 }
 
