@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use blip_core::{Caption, CaptionOptions, Captioner, PixelValues, is_picture};
 use blip_examples::{
-    ModelArgs, Picture, PictureArgs, Report, Timings, count, exit, length, positive, probability,
+    ModelArgs, Picture, PictureArgs, Report, Timings, count, exit, length, length_penalty, positive,
+    probability,
 };
 use clap::Parser;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ struct Cli {
     repetition_penalty: Option<f32>,
 
     /// Exponent of the length by which a beam's score is divided.
-    #[arg(long, conflicts_with = "sample", value_name = "L")]
+    #[arg(long, conflicts_with = "sample", value_name = "L", allow_negative_numbers = true, value_parser = length_penalty)]
     length_penalty: Option<f64>,
 
     /// No n-gram of this size comes twice.

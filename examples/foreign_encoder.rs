@@ -66,7 +66,8 @@ impl ImageEncoder for PatchColours {
 
 /// Captions a picture by our beam search over an image encoder that is none of ours.
 ///
-/// Behind the caption stands its score: the sum of its tokens' log-probabilities, divided by the length.
+/// Behind the caption stands its score: the sum of its tokens' log-probabilities, in beam search divided by the
+/// length.
 #[derive(Parser)]
 #[command(name = "foreign_encoder")]
 struct Cli {

@@ -65,7 +65,7 @@ struct Build {
     #[arg(long, value_enum, value_name = "TYPE")]
     keep_states: Option<States>,
 
-    /// Replace an index of another gallery or another model.
+    /// Replace an index of another gallery or another model, one that keeps other states, or a damaged one.
     #[arg(long)]
     replace: bool,
 

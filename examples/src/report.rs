@@ -131,7 +131,7 @@ impl Report {
 pub(crate) fn complaint(path: &Path, error: &(dyn Error + 'static)) -> String {
     let (path, error) = (path.display().to_string(), error_chain(error));
     // An error of reading names its file itself.
-    if error.contains(&path) {
+    if error.starts_with(&path) {
         error
     } else {
         format!("{path}: {error}")

@@ -197,7 +197,8 @@ impl BlipConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::NoClass`] if Hugging Face has none for the task.
+    /// [`Error::NoClass`] if Hugging Face has none for the task; [`Error::NoLayout`] if its decoder attends another width
+    /// than the image encoder's.
     pub fn to_json(&self, task: Task) -> Result<String, Error> {
         let class = match task {
             Task::Captioning => "BlipForConditionalGeneration",
@@ -205,6 +206,15 @@ impl BlipConfig {
             Task::Matching => "BlipForImageTextRetrieval",
             _ => return Err(Error::NoClass { task }),
         };
+        if task != Task::Matching && self.decoder_context_size != self.vision.hidden_size {
+            // configuration_blip.py gives the decoder the image encoder's width, whatever the file says.
+            return Err(Error::NoLayout {
+                parts: format!(
+                    "an image encoder {} wide and a decoder that attends {}",
+                    self.vision.hidden_size, self.decoder_context_size
+                ),
+            });
+        }
         let (vision, text) = (&self.vision, &self.text);
         let config = json!({
             "architectures": [class],
@@ -571,6 +581,23 @@ mod tests {
             let json = config.to_json(Task::Captioning).unwrap();
             assert_eq!(BlipConfig::from_json(&json).unwrap(), config);
         }
+    }
+
+    #[test]
+    fn what_hugging_face_cannot_say_is_not_written() {
+        let large = BlipConfig::large().for_task(Task::QuestionAnswering);
+        let error = large.to_json(Task::QuestionAnswering).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "Hugging Face has no layout for an image encoder 1024 wide and a decoder that attends 768 together: \
+             expected salesforce"
+        );
+        assert!(BlipConfig::large().to_json(Task::Reasoning).is_err());
+        let base = BlipConfig::base().for_task(Task::QuestionAnswering);
+        assert_eq!(
+            BlipConfig::from_json(&base.to_json(Task::QuestionAnswering).unwrap()).unwrap(),
+            base
+        );
     }
 
     #[test]

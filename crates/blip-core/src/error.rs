@@ -1,4 +1,4 @@
-//! What can go wrong from a checkpoint to a caption.
+//! What can go wrong from a checkpoint to a caption, an answer or a match.
 
 use std::path::PathBuf;
 

@@ -19,7 +19,7 @@ type Pipeline =
 /// Gives what the encoders see: of pictures, of texts, and of texts that look at pictures; raw, or in the space that
 /// pictures and texts share.
 ///
-/// Any checkpoint will do for pictures; what needs a part that the checkpoint lacks says which. Raw vectors of pictures
+/// Any checkpoint of BLIP will do for pictures; what needs a part that the checkpoint lacks says which. Raw vectors of pictures
 /// and of texts are not comparable: compare projected ones.
 ///
 /// # Example

@@ -2,19 +2,22 @@
 
 use std::hash::Hasher;
 
-use blip_processor::{AlphaPolicy, ImageProcessorConfig};
+use blip_processor::{ImageLimits, ImageProcessorConfig};
 use blip_tasks::TextPolicy;
-use blip_traits::{ImageEncoder, ModelError};
+use blip_traits::{ModelError, Tokenizer};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 use crate::{Error, TextEncoder, VisionTransformer};
 
-/// Values that are read of each parameter: whoever trains a network changes all of them.
+/// Values that are read of each parameter, spread evenly: whoever trains a network changes nearly all of them.
 const VALUES: usize = 64;
 
+/// A text whose ids tell vocabularies apart.
+const PROBE: &str = "A photo of two dogs, one red boat & an umbrella's shadow on the river in 2022!";
+
 /// Tells models apart by all that decides their vectors: parameters of both encoders and projections, how pictures are
-/// preprocessed, and where texts are cut.
+/// preprocessed, and how texts are tokenized and cut.
 ///
 /// Not cryptographic: it guards against mistakes.
 pub(crate) fn fingerprint(
@@ -22,19 +25,24 @@ pub(crate) fn fingerprint(
     text_encoder: &TextEncoder,
     projections: &[&blip_nn::Linear],
     pictures: &ImageProcessorConfig,
+    tokenizer: &dyn Tokenizer,
     policy: &TextPolicy,
 ) -> Result<[u8; 32], Error> {
     let mut mixer = Mixer::default();
-    let [height, width] = image_encoder.image_size();
-    mixer.write_usize(height);
-    mixer.write_usize(width);
+    mixer.write_usize(image_encoder.num_attention_heads());
     mixer.write_u64(image_encoder.layer_norm_eps().to_bits());
-    mixer.write_u8(u8::from(pictures.exif_orientation));
-    mixer.write_u8(match pictures.alpha {
-        AlphaPolicy::White => 1,
-        _ => 0,
-    });
+    mixer.write_usize(text_encoder.num_attention_heads());
+    mixer.write_u64(text_encoder.layer_norm_eps().to_bits());
+    let pictures = ImageProcessorConfig {
+        // They say what is refused, not what becomes of the rest.
+        limits: ImageLimits::default(),
+        ..pictures.clone()
+    };
+    mixer.write(format!("{pictures:?}").as_bytes());
     mixer.write_usize(policy.matching_max_length.unwrap_or(usize::MAX));
+    for id in tokenizer.encode(PROBE, None)? {
+        mixer.write_u64(u64::from(id));
+    }
     let mut walk = Walk { mixer, error: None };
     image_encoder.visit(&mut walk);
     text_encoder.visit(&mut walk);
@@ -42,7 +50,7 @@ pub(crate) fn fingerprint(
         projection.visit(&mut walk);
     }
     match walk.error {
-        Some(error) => Err(Error::Model(error)),
+        Some(error) => Err(error.into()),
         None => Ok(walk.mixer.bytes()),
     }
 }
@@ -106,9 +114,14 @@ impl ModuleVisitor for Walk {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let elements = tensor.shape().num_elements();
-        let first = tensor.reshape([elements]).narrow(0, 0, elements.min(VALUES));
+        let (rows, columns) = (elements.min(VALUES), (elements / VALUES).max(1));
+        let spread = tensor
+            .reshape([elements])
+            .narrow(0, 0, rows * columns)
+            .reshape([rows, columns])
+            .narrow(1, columns / 2, 1);
         self.mixer.write_usize(elements);
-        match first.try_into_vec_as::<f32>() {
+        match spread.try_into_vec_as::<f32>() {
             Ok(values) => values
                 .iter()
                 .for_each(|value| self.mixer.write_u64(u64::from(value.to_bits()))),

@@ -56,10 +56,12 @@ pub struct BuildOptions {
     /// Pictures that are encoded at once. A build that is killed loses at most one batch.
     pub batch_size: usize,
     /// Whether pictures' hidden states are kept for re-ranking, and how. It saves a look at each picture that is ranked
-    /// again, and takes 1.8 MB a picture of 384 pixels in f32, half as much in f16. Without it pictures are read again.
+    /// again, and takes 1.8 MB a picture of 384 pixels in f32, half as much in f16. `None` goes on as the index does, and
+    /// keeps vectors alone in a new one, whose pictures are read again.
     pub keep_states: Option<StateType>,
-    /// Whether an index of another gallery or another model at the same place, or a damaged one, is replaced; otherwise it
-    /// is an error. A file that is no index is never replaced.
+    /// Whether an index at the same place is replaced (with what a build left that did not end) if it is of another
+    /// gallery or another model, keeps other hidden states, or is damaged; otherwise that is an error. A file that is no
+    /// index is never replaced.
     pub replace: bool,
 }
 
@@ -173,19 +175,24 @@ impl Gallery {
     }
 }
 
+/// A path as it is named inside a folder, `more/c.webp`; `None` if it is not UTF-8.
+pub(crate) fn inside(folder: &Path, path: &Path) -> Option<String> {
+    let inside = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Option<Vec<&str>> = inside
+        .components()
+        .map(|part| part.as_os_str().to_str())
+        .collect();
+    Some(parts?.join("/"))
+}
+
 /// A picture of a folder as an entry of its index.
 pub(crate) fn entry_of(folder: &Path, path: &Path) -> Result<Entry, Error> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
         path: path.to_owned(),
         source,
     })?;
-    let inside = path.strip_prefix(folder).unwrap_or(path);
-    let parts: Option<Vec<&str>> = inside
-        .components()
-        .map(|part| part.as_os_str().to_str())
-        .collect();
-    match parts {
-        Some(parts) => Ok(Entry::picture(parts.join("/"), &metadata)),
+    match inside(folder, path) {
+        Some(name) => Ok(Entry::picture(name, &metadata)),
         None => Err(Error::Gallery {
             path: path.to_owned(),
             what: "expected a name in UTF-8".to_owned(),

@@ -1,18 +1,31 @@
-//! BLIP in Rust: captions of pictures from Hugging Face or original checkpoints, exactly as the references give them.
+//! BLIP in Rust: captions, answers, matching and search from Hugging Face or original checkpoints, exactly as the
+//! references give them.
 //!
 //! For whoever wants to use BLIP. This crate puts the parts together and re-exports what their use takes; whoever needs
 //! less adds the one part instead:
 //!
 //! | you want | add |
 //! |---|---|
-//! | captions now | this crate |
+//! | captions, answers, search, now | this crate |
 //! | image embeddings in a Burn program | `blip-vit` (and `blip-weights`) |
 //! | BLIP's exact preprocessing for another engine | `blip-processor` |
 //! | your own encoder in our beam search | `blip-traits`, `blip-tasks` |
 //!
+//! | task | type |
+//! |---|---|
+//! | say what a picture shows | [`Captioner`] |
+//! | answer questions about it | [`QuestionAnswerer`] |
+//! | say how well pictures and texts fit | [`Matcher`] |
+//! | search a folder of pictures, or texts | [`Retriever`] |
+//! | say which label is nearest | [`Classifier`] |
+//! | give what the encoders see | [`FeatureExtractor`] |
+//! | judge a sentence about two pictures | [`PairReasoner`] |
+//! | several of them from one checkpoint | [`Blip`] |
+//!
 //! ```text
-//! checkpoint ─ blip-weights ─▶ blip-vit, blip-decoder ─┐
-//! picture    ─ blip-processor ─▶ PixelValues ──────────┴─ blip-tasks ─▶ captions with scores
+//! checkpoint ─ blip-weights ─▶ blip-vit, blip-encoder, blip-decoder ─┐
+//! picture    ─ blip-processor ─▶ PixelValues ────────────────────────┴─ blip-tasks ─▶ captions, answers, matches
+//! folder     ─ blip-index ─▶ Gallery ─ blip-tasks ─▶ what was found
 //! ```
 //!
 //! # Example
@@ -45,7 +58,7 @@
 //! | `flex` | on | Burn's pure-Rust CPU backend |
 //! | `vocab` | on | the vocabulary of `bert-base-uncased`, which original checkpoints do not bring |
 //! | `wgpu`, `vulkan`, `metal` | off | Burn's GPU backends |
-//! | `hub` | off | [`Captioner`]`::from_pretrained`, which downloads; the only part that opens a socket |
+//! | `hub` | off | `from_pretrained` of every task, which downloads; the only part that opens a socket |
 
 mod answerer;
 mod blip;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use blip_encoder::TextEncoder;
 use blip_nn::Linear;
 use blip_processor::ImageProcessor;
-use blip_tasks::{Caption, CaptionOptions, Embeddings, Match, MatchOptions, RetrievalScores, TextPolicy};
+use blip_tasks::{
+    Caption, CaptionOptions, Embeddings, Match, MatchOptions, RetrievalScores, TaskError, TextPolicy,
+};
 use blip_traits::{HiddenStates, PixelValues, Tokenizer};
 use blip_vit::VisionTransformer;
 
@@ -181,7 +183,8 @@ impl Matcher {
         if pictures != 1 {
             let expected = "[1, 3, height, width], one picture";
             let got = pixel_values.shape();
-            return Err(blip_traits::ModelError::shape("pixel_values", expected, &got).into());
+            let error = blip_traits::ModelError::shape("pixel_values", expected, &got);
+            return Err(TaskError::from(error).into());
         }
         let encoded = captioner.encode(pixel_values)?;
         let captions: Vec<Caption> = captioner

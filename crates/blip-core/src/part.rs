@@ -184,7 +184,7 @@ impl Task {
             (true, true) if has(Part::ItmHead) => None,
             (true, true) => Some(Self::QuestionAnswering),
             (false, true) => Some(Self::Captioning),
-            (true, false) if has(Part::ItmHead) => Some(Self::Matching),
+            (true, false) if has(Part::ItmHead) && has(Part::Projections) => Some(Self::Matching),
             _ if has(Part::PairEncoder) && has(Part::ClsHead) => Some(Self::Reasoning),
             _ => None,
         }

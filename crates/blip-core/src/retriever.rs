@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blip_encoder::TextEncoder;
-use blip_index::{Entry, GalleryKind, Header, IndexError, IndexFile, IndexWriter, Record, StateShape};
+use blip_index::{Entry, GalleryKind, Header, IndexFile, IndexWriter, Record, StateShape};
 use blip_nn::Linear;
 use blip_tasks::{Found, SearchOptions};
 use blip_traits::{HiddenStates, ImageEncoder, PixelValues};
 
 use crate::fingerprint::fingerprint;
-use crate::gallery::{entry_of, pictures_in};
+use crate::gallery::{entry_of, inside, pictures_in};
 use crate::loader::loaders;
 use crate::{Blip, BuildEvent, BuildOptions, BuildReport, Error, Gallery, Matcher};
 
@@ -68,6 +68,7 @@ impl Retriever {
             matcher.text_encoder(),
             &projections,
             matcher.processor().config(),
+            matcher.pipeline().embedder().tokenizer().as_ref(),
             matcher.policy(),
         )?;
         Ok(Self { matcher, fingerprint })
@@ -88,7 +89,8 @@ impl Retriever {
     }
 
     /// Builds the index of a folder's pictures, or brings it up to date: pictures that are new or have changed are
-    /// computed, those that are gone are left out.
+    /// computed, those that are gone are left out. Those of a folder that cannot be read now
+    /// stay.
     ///
     /// A build that is killed goes on where it was when it is started again; it loses at most one batch. `on_event` is
     /// told how far it is. Files that cannot be read are skipped and reported.
@@ -119,12 +121,16 @@ impl Retriever {
             return Err(Error::Gallery { path, what });
         };
         let encoder = self.matcher.image_encoder();
-        let header = self.header(GalleryKind::Pictures, name, options, |dtype| StateShape {
+        let states = options.keep_states.map(|dtype| StateShape {
             tokens: encoder.tokens(),
             hidden_size: encoder.hidden_size(),
             dtype,
         });
-        let mut writer = self.writer(out, &header, options)?;
+        let header = self.header(GalleryKind::Pictures, name, states);
+        let there = there(out, options)?;
+        let header = goes_on(there.as_ref(), header, options)?;
+        let mut writer = writer(out, &header, options)?;
+        let known = there.filter(|there| *there.header() == header);
 
         let mut skipped = Vec::new();
         let mut skip = |path: &Path, error: Error, on_event: &mut dyn FnMut(BuildEvent<'_>)| {
@@ -139,7 +145,18 @@ impl Retriever {
             };
             match found {
                 Ok(entry) => entries.push(entry),
-                Err((path, error)) => skip(&path, error, on_event),
+                Err((path, error)) => {
+                    // What is known of a folder that cannot be read now is not lost.
+                    if let (Some(known), Some(inside)) = (&known, inside(folder, &path)) {
+                        let prefix = format!("{inside}/");
+                        let of_folder = known
+                            .entries()
+                            .iter()
+                            .filter(|entry| entry.name.starts_with(&prefix));
+                        entries.extend(of_folder.cloned());
+                    }
+                    skip(&path, error, on_event);
+                }
             }
         }
         let pending: Vec<Entry> = entries
@@ -211,17 +228,9 @@ impl Retriever {
         on_event: &mut dyn FnMut(BuildEvent<'_>),
     ) -> Result<BuildReport, Error> {
         let out = out.as_ref();
-        let texts_alone = BuildOptions {
-            keep_states: None,
-            ..options.clone()
-        };
-        let no_states = |dtype| StateShape {
-            tokens: 0,
-            hidden_size: 0,
-            dtype,
-        };
-        let header = self.header(GalleryKind::Texts, "", &texts_alone, no_states);
-        let mut writer = self.writer(out, &header, options)?;
+        let header = self.header(GalleryKind::Texts, "", None);
+        let header = goes_on(there(out, options)?.as_ref(), header, options)?;
+        let mut writer = writer(out, &header, options)?;
         let entries: Vec<Entry> = texts.iter().map(|text| Entry::text(text.as_ref())).collect();
         let pending: Vec<&Entry> = entries.iter().filter(|entry| !writer.holds(entry)).collect();
         on_event(BuildEvent::Found {
@@ -381,60 +390,64 @@ impl Retriever {
         })
     }
 
-    fn header(
-        &self,
-        kind: GalleryKind,
-        folder: &str,
-        options: &BuildOptions,
-        states: impl Fn(blip_index::StateType) -> StateShape,
-    ) -> Header {
+    fn header(&self, kind: GalleryKind, folder: &str, states: Option<StateShape>) -> Header {
         Header {
             kind,
             embed_dim: self.matcher.pipeline().embedder().embed_dim(),
             fingerprint: self.fingerprint,
-            states: options.keep_states.map(states),
+            states,
             folder: folder.to_owned(),
         }
     }
+}
 
-    /// A writer, if nothing of value is in its place.
-    fn writer(&self, out: &Path, header: &Header, options: &BuildOptions) -> Result<IndexWriter, Error> {
-        if !out.exists() {
-            return Ok(IndexWriter::open(out, header)?);
-        }
-        let there = IndexFile::open(out);
-        if options.replace {
-            // What is no index at all is refused by the writer.
-            if let Err(
-                IndexError::FileLength { .. } | IndexError::Checksum { .. } | IndexError::Damaged { .. },
-            ) = there
-            {
-                std::fs::remove_file(out).map_err(|source| Error::Write {
-                    path: out.to_owned(),
-                    source,
-                })?;
-            }
-        } else {
-            let there = there?;
-            let there = there.header();
-            let what = if there.fingerprint != header.fingerprint {
-                "another model's index"
-            } else if (there.kind, &there.folder) != (header.kind, &header.folder) {
-                "another gallery's index"
-            } else {
-                ""
-            };
-            if !what.is_empty() {
-                return Err(Error::Gallery {
-                    path: out.to_owned(),
-                    what: format!(
-                        "expected no file, or this gallery's index, got {what}; replace it or choose another file"
-                    ),
-                });
-            }
-        }
-        Ok(IndexWriter::open(out, header)?)
+/// The index that is there already. If it is to be replaced, whatever is wrong with it is the writer's affair.
+fn there(out: &Path, options: &BuildOptions) -> Result<Option<IndexFile>, Error> {
+    match IndexFile::open(out) {
+        _ if !out.exists() => Ok(None),
+        Ok(there) => Ok(Some(there)),
+        Err(_) if options.replace => Ok(None),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The header with which an index goes on: what it keeps of pictures stays, unless something else is asked for.
+fn goes_on(there: Option<&IndexFile>, mut header: Header, options: &BuildOptions) -> Result<Header, Error> {
+    let Some(file) = there else {
+        return Ok(header);
+    };
+    let there = file.header();
+    let ours = there.fingerprint == header.fingerprint
+        && (there.kind, &there.folder) == (header.kind, &header.folder);
+    if ours && options.keep_states.is_none() {
+        header.states = there.states;
+    }
+    let got = if there.fingerprint != header.fingerprint {
+        "another model's index"
+    } else if !ours {
+        "another gallery's index"
+    } else if there.states != header.states {
+        "an index that keeps other hidden states"
+    } else {
+        return Ok(header);
+    };
+    if options.replace {
+        return Ok(header);
+    }
+    Err(Error::Gallery {
+        path: file.path().to_owned(),
+        what: format!(
+            "expected no file, or this gallery's index, got {got}; replace it or choose another file"
+        ),
+    })
+}
+
+fn writer(out: &Path, header: &Header, options: &BuildOptions) -> Result<IndexWriter, Error> {
+    Ok(if options.replace {
+        IndexWriter::replace(out, header)?
+    } else {
+        IndexWriter::open(out, header)?
+    })
 }
 
 fn entries(gallery: &Gallery, found: Vec<Found>) -> Vec<FoundEntry> {

@@ -37,8 +37,8 @@ impl BlipModel {
     ///
     /// # Errors
     ///
-    /// [`Error::NoClass`] if Hugging Face has no class with these parts; [`Error::Io`] or [`Error::Weights`] if a file
-    /// cannot be written.
+    /// [`Error::NoClass`] or [`Error::NoLayout`] if Hugging Face has no class with these parts; [`Error::Write`] or
+    /// [`Error::Weights`] if a file cannot be written.
     pub fn save(&self, config: &BlipConfig, layout: Layout, out: &Path) -> Result<(), Error> {
         match layout {
             Layout::HuggingFace => {
@@ -47,9 +47,19 @@ impl BlipModel {
                 })?;
                 let json = config.to_json(task)?;
                 create_folder(out)?;
-                write(&out.join("config.json"), &json)?;
-                write(&out.join("preprocessor_config.json"), &preprocessor_json(config))?;
-                self.save_hugging_face(&out.join("model.safetensors"))
+                // All are complete before the first gets its name.
+                let small = [
+                    ("config.json", json),
+                    ("preprocessor_config.json", preprocessor_json(config)),
+                ];
+                for (name, text) in &small {
+                    write(&out.join(format!("{name}.partial")), text)?;
+                }
+                self.save_hugging_face(&out.join("model.safetensors"))?;
+                for (name, _) in small {
+                    rename(&out.join(format!("{name}.partial")), &out.join(name))?;
+                }
+                Ok(())
             }
             Layout::Salesforce => self.save_salesforce(config, out),
         }
@@ -118,6 +128,13 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|source| Error::Write {
         path: path.to_owned(),
+        source,
+    })
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    std::fs::rename(from, to).map_err(|source| Error::Write {
+        path: to.to_owned(),
         source,
     })
 }

@@ -35,6 +35,16 @@ impl TextEncoder {
         self.bert.device()
     }
 
+    /// The number of attention heads.
+    pub fn num_attention_heads(&self) -> usize {
+        self.bert.num_attention_heads()
+    }
+
+    /// What is added to the variance in every LayerNorm.
+    pub fn layer_norm_eps(&self) -> f64 {
+        self.bert.layer_norm_eps()
+    }
+
     /// Reads texts alone: [`TextEncoder::encode`](blip_traits::TextEncoder::encode) of the contract, under a name of its
     /// own.
     ///

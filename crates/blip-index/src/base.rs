@@ -29,6 +29,12 @@ impl Base {
         Ok(Some(Self { file, by_name }))
     }
 
+    /// Whether the states, which opening does not read, are undamaged.
+    pub(crate) fn is_whole(&self) -> bool {
+        let count = self.file.entries().len();
+        (0..count).all(|index| self.file.checked_state_bytes(index).is_ok())
+    }
+
     /// The place of an entry that did not change.
     pub(crate) fn find(&self, entry: &Entry) -> Option<usize> {
         let entries = self.file.entries();

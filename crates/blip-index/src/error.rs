@@ -26,6 +26,18 @@ pub enum IndexError {
         path: PathBuf,
     },
 
+    /// A build that did not end left its work for another header: another gallery, another model, other states. It is left
+    /// as it is.
+    #[error(
+        "{}: expected no journal, or one of this index, got one with the work of another build; finish that one, replace \
+         it, or choose another file",
+        path.display()
+    )]
+    OtherJournal {
+        /// The journal.
+        path: PathBuf,
+    },
+
     /// The file is something else. It is left as it is.
     #[error("{}: expected {expected}, got {found}", path.display())]
     Foreign {
@@ -173,6 +185,14 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Whether an index of ours is damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::FileLength { .. } | Self::Checksum { .. } | Self::Damaged { .. }
+        )
+    }
+
     /// An [`IndexError::Io`] that remembers what was done to which file.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

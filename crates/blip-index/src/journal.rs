@@ -15,7 +15,7 @@ use crate::error::{check_crc, shortened};
 use crate::frame::{Placed, decode_frame};
 use crate::lock::LockedFile;
 use crate::map::map;
-use crate::preamble::{Magic, Preamble};
+use crate::preamble::{Magic, PREAMBLE_BYTES, Preamble};
 use crate::{Entry, Header, IndexError};
 
 /// What the journal's name has behind the index's.
@@ -48,11 +48,12 @@ impl Journal {
         LockedFile::open(path.into())
     }
 
-    /// Keeps the whole frames of a journal with the same header; of any other, starts a new one.
-    pub(crate) fn open(file: LockedFile, header: &Header) -> Result<Self, IndexError> {
+    /// Keeps the whole frames of a journal with the same header. One with another header that has frames is an error, or
+    /// starts anew if it is to be replaced.
+    pub(crate) fn open(file: LockedFile, header: &Header, replace: bool) -> Result<Self, IndexError> {
         let kept = {
             let bytes = map(&file.path, &file.file)?;
-            scan(&file.path, &bytes, header)?
+            scan(&file.path, &bytes, header, replace)?
         };
         let (end, records) = kept.unwrap_or_default();
         let mut journal = Self { file, end, records };
@@ -169,20 +170,29 @@ fn start(header: &Header) -> Vec<u8> {
 type Kept = (usize, HashMap<String, Held>);
 
 /// What can be kept of a file; `None` if it is to be started anew, an error if it is not ours to change.
-fn scan(path: &Path, bytes: &[u8], header: &Header) -> Result<Option<Kept>, IndexError> {
+fn scan(path: &Path, bytes: &[u8], header: &Header, replace: bool) -> Result<Option<Kept>, IndexError> {
     if Magic::Journal.bytes().starts_with(bytes) {
         // Not even the magic was written.
         return Ok(None);
     }
-    match Preamble::decode(path, bytes, Magic::Journal) {
-        Ok(_) => {}
+    let preamble = match Preamble::decode(path, bytes, Magic::Journal) {
+        Ok(preamble) => preamble,
         Err(error @ (IndexError::Foreign { .. } | IndexError::Version { .. })) => return Err(error),
         // Ours, but cut or damaged before the first frame.
         Err(_) => return Ok(None),
-    }
+    };
     // One header has one start.
     let start = start(header);
     if !bytes.starts_with(&start) {
+        let rest = &bytes[PREAMBLE_BYTES..];
+        let folder = rest.get(..preamble.folder_bytes).map(crc32fast::hash);
+        // Another header, unless the folder's name is cut or damaged; and frames behind it.
+        let other = folder == Some(preamble.entries_crc) && rest.len() > preamble.folder_bytes;
+        if other && !replace {
+            return Err(IndexError::OtherJournal {
+                path: path.to_owned(),
+            });
+        }
         return Ok(None);
     }
     let mut end = start.len();

@@ -44,22 +44,38 @@ enum Source {
 impl IndexWriter {
     /// Starts an index, or goes on with it.
     ///
-    /// An index or a journal with another header is of no use: the journal starts anew at once, the index is replaced
-    /// by [`Self::finish`].
+    /// An index with another header is of no use; it is replaced by [`Self::finish`].
     ///
     /// # Errors
     ///
-    /// A header that no index can have; [`IndexError::Busy`] while another writer is at work; what the operating system
+    /// [`IndexError::OtherJournal`] if a build with another header left work behind; a header that no index can have; [`IndexError::Busy`] while another writer is at work; what the operating system
     /// refuses. A file at either path that is something else, of another version, or (the index) damaged is an error
     /// too, and stays as it is.
     pub fn open(path: impl AsRef<Path>, header: &Header) -> Result<Self, IndexError> {
-        let path = path.as_ref();
+        Self::start(path.as_ref(), header, false)
+    }
+
+    /// [`Self::open`] for whoever means to replace what is there: the work that a build with another header left behind is
+    /// dropped at once, and an index that is damaged anywhere is replaced by [`Self::finish`]. All of the index is read to
+    /// know that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], but for those two.
+    pub fn replace(path: impl AsRef<Path>, header: &Header) -> Result<Self, IndexError> {
+        Self::start(path.as_ref(), header, true)
+    }
+
+    fn start(path: &Path, header: &Header, replace: bool) -> Result<Self, IndexError> {
         header.check(path)?;
         // The lock comes first: the index may be another writer's work of this moment. And the journal loses nothing
         // before the index is known to be one.
         let lock = Journal::lock(path)?;
-        let base = Base::open(path, header)?;
-        let journal = Journal::open(lock, header)?;
+        let base = match Base::open(path, header) {
+            Err(error) if replace && error.is_damage() => None,
+            base => base?.filter(|base| !replace || base.is_whole()),
+        };
+        let journal = Journal::open(lock, header, replace)?;
         Ok(Self {
             path: path.to_owned(),
             header: header.clone(),

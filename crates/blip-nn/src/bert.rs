@@ -537,6 +537,16 @@ impl Bert {
         self.embeddings.word_embeddings.weight.val()
     }
 
+    /// The number of attention heads; 0 without layers.
+    pub fn num_attention_heads(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.attention.heads)
+    }
+
+    /// What is added to the variance in every LayerNorm.
+    pub fn layer_norm_eps(&self) -> f64 {
+        self.embeddings.norm.epsilon()
+    }
+
     /// The number of layers.
     pub fn num_hidden_layers(&self) -> usize {
         self.layers.len()

@@ -12,7 +12,7 @@
 
 use blip_traits::{GroundedEncoder, HiddenStates, ImageEncoder, PixelValues, TextDecoder, Tokenizer};
 
-use crate::compose::{TEXTS_AT_ONCE, batch, check_vocabulary, check_width, row};
+use crate::compose::{TEXTS_AT_ONCE, batch, check_batch, check_vocabulary, check_width, descending, rows};
 use crate::generation::first_token_probabilities;
 use crate::{
     Answer, AnswerList, AnswerOptions, GenerationConfig, Hypothesis, RankOptions, RankedAnswer, Search,
@@ -206,21 +206,13 @@ where
         hidden_states: &HiddenStates,
         questions: &[S],
     ) -> Result<HiddenStates, TaskError> {
-        let first = self.policy.question_first_token;
-        let rows: Vec<Vec<u32>> = questions
-            .iter()
-            .map(|question| {
-                row(
-                    &self.tokenizer,
-                    question.as_ref(),
-                    self.policy.question_max_length,
-                    first,
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        let (max_length, first) = (self.policy.question_max_length, self.policy.question_first_token);
+        let rows = rows(&self.tokenizer, questions, max_length, first)?;
         let context = self.question_encoder.ground(hidden_states)?;
         let text = batch(&self.tokenizer, &rows);
-        Ok(self.question_encoder.encode(&text, &context)?)
+        let states = self.question_encoder.encode(&text, &context)?;
+        check_batch(&states, rows.len())?;
+        Ok(states)
     }
 
     /// Makes a list of answers to rank.
@@ -232,17 +224,7 @@ where
         if answers.is_empty() {
             return Err(TaskError::setting("answers", "at least one", "none"));
         }
-        let rows = answers
-            .iter()
-            .map(|answer| {
-                row(
-                    &self.tokenizer,
-                    answer.as_ref(),
-                    None,
-                    self.policy.generation_first_token,
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        let rows = rows(&self.tokenizer, answers, None, self.policy.generation_first_token)?;
         Ok(AnswerList {
             texts: answers.iter().map(|answer| answer.as_ref().to_owned()).collect(),
             rows,
@@ -297,7 +279,7 @@ where
         let probabilities = first_token_probabilities(&self.decoder, question, first, seconds)?;
         let mut shortlist: Vec<usize> = (0..answers.len()).collect();
         // Stable: of equals, the first of the list.
-        shortlist.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        shortlist.sort_by(|&a, &b| descending(probabilities[a], probabilities[b]));
         shortlist.truncate(options.k_test);
 
         let mut ranked = Vec::with_capacity(shortlist.len());
@@ -315,7 +297,7 @@ where
                 });
             }
         }
-        ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.index.cmp(&b.index)));
+        ranked.sort_by(|a, b| descending(a.score, b.score).then(a.index.cmp(&b.index)));
         Ok(ranked)
     }
 

@@ -5,6 +5,7 @@
 
 use blip_traits::{Head, HiddenStates, ImageEncoder, PixelValues, TextEncoder, Tokenizer};
 
+use crate::compose::descending;
 use crate::{Embedder, Embeddings, TaskError, TextPolicy};
 
 /// A label and how likely it is.
@@ -52,7 +53,7 @@ pub struct Classifier<V, E, H, T> {
 impl<V: ImageEncoder, E: TextEncoder, H: Head, T: Tokenizer> Classifier<V, E, H, T> {
     /// What BLIP's contrastive training begins with, where a checkpoint does not say what it ended with.
     ///
-    /// salesforce/BLIP@056a169 models/blip_pretrain.py:78.
+    /// salesforce/BLIP@056a169 models/blip_pretrain.py:87.
     pub const DEFAULT_TEMPERATURE: f32 = 0.07;
 
     /// Puts the parts together; the temperature is what cosines are divided by.
@@ -173,7 +174,7 @@ impl<V: ImageEncoder, E: TextEncoder, H: Head, T: Tokenizer> Classifier<V, E, H,
                     probability,
                 })
                 .collect();
-            ranked.sort_by(|a, b| b.itc_similarity.total_cmp(&a.itc_similarity));
+            ranked.sort_by(|a, b| descending(a.itc_similarity, b.itc_similarity));
             ranked
         };
         Ok(similarities.iter().map(of_picture).collect())

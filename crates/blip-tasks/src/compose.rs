@@ -1,6 +1,8 @@
 //! Whether parts fit each other, and texts as rows of ids.
 
-use blip_traits::{ModelError, TokenBatch, Tokenizer};
+use std::cmp::Ordering;
+
+use blip_traits::{Features, Head, HiddenStates, ModelError, TokenBatch, Tokenizer};
 
 use crate::{FirstToken, TaskError};
 
@@ -56,6 +58,46 @@ pub(crate) fn row(
     Ok(ids)
 }
 
+/// [`row`] of every text.
+pub(crate) fn rows<S: AsRef<str>>(
+    tokenizer: &impl Tokenizer,
+    texts: &[S],
+    max_length: Option<usize>,
+    first: FirstToken,
+) -> Result<Vec<Vec<u32>>, TaskError> {
+    texts
+        .iter()
+        .map(|text| row(tokenizer, text.as_ref(), max_length, first))
+        .collect()
+}
+
+/// What a head makes of the first token of every sequence, `[batch, 1, output_size]`; the head may be one that is not
+/// ours.
+pub(crate) fn of_first_token(head: &impl Head, states: &HiddenStates) -> Result<Features, TaskError> {
+    let [batch, ..] = states.shape();
+    let features = head.apply(&states.first_token()?)?;
+    let expected = [batch, 1, head.output_size()];
+    if features.shape() != expected {
+        return Err(ModelError::shape("features", format!("{expected:?}"), &features.shape()).into());
+    }
+    Ok(features)
+}
+
+/// Checks that an encoder, which may be one that is not ours, gives a sequence for each text.
+pub(crate) fn check_batch(states: &HiddenStates, texts: usize) -> Result<(), TaskError> {
+    let shape = states.shape();
+    if shape[0] == texts {
+        return Ok(());
+    }
+    let expected = format!("[{texts}, length, hidden_size]");
+    Err(ModelError::shape("hidden_states", expected, &shape).into())
+}
+
+/// The greater score first, and last what is no number.
+pub(crate) fn descending(a: f32, b: f32) -> Ordering {
+    b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
 /// Rows of ids, padded to the longest.
 pub(crate) fn batch(tokenizer: &impl Tokenizer, rows: &[Vec<u32>]) -> TokenBatch {
     TokenBatch::from_rows(rows, tokenizer.special_tokens().pad)
@@ -63,3 +105,16 @@ pub(crate) fn batch(tokenizer: &impl Tokenizer, rows: &[Vec<u32>]) -> TokenBatch
 
 /// Texts that an encoder reads at once. More would not be faster, and would take memory.
 pub(crate) const TEXTS_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_comes_last() {
+        let mut scores = [f32::NAN, 1.0, f32::NEG_INFINITY, 2.0, f32::NAN];
+        scores.sort_by(|&a, &b| descending(a, b));
+        assert_eq!(scores[..3], [2.0, 1.0, f32::NEG_INFINITY]);
+        assert!(scores[3].is_nan() && scores[4].is_nan());
+    }
+}

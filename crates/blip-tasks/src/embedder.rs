@@ -9,9 +9,9 @@
 //! Source: salesforce/BLIP@056a169 `models/blip_itm.py` `BLIP_ITM.forward`, `match_head='itc'`; transformers 5.23
 //! `models/blip/modeling_blip.py` `BlipForImageTextRetrieval`.
 
-use blip_traits::{Features, Head, HiddenStates, ImageEncoder, PixelValues, TextEncoder, Tokenizer};
+use blip_traits::{Head, HiddenStates, ImageEncoder, PixelValues, TextEncoder, Tokenizer};
 
-use crate::compose::{TEXTS_AT_ONCE, batch, check_width, row};
+use crate::compose::{TEXTS_AT_ONCE, batch, check_batch, check_width, of_first_token, rows};
 use crate::{Embeddings, FirstToken, TaskError, TextPolicy};
 
 /// Turns pictures and texts into vectors that can be compared.
@@ -116,7 +116,7 @@ impl<V: ImageEncoder, E: TextEncoder, H: Head, T: Tokenizer> Embedder<V, E, H, T
     ///
     /// [`ModelError::Shape`](blip_traits::ModelError::Shape) if the states are not the encoder's.
     pub fn embed_images(&self, hidden_states: &HiddenStates) -> Result<Embeddings, TaskError> {
-        let projected = self.vision_proj.apply(&hidden_states.first_token())?;
+        let projected = of_first_token(&self.vision_proj, hidden_states)?;
         Ok(Embeddings::new(projected.into_vec(), self.embed_dim())?)
     }
 
@@ -134,8 +134,8 @@ impl<V: ImageEncoder, E: TextEncoder, H: Head, T: Tokenizer> Embedder<V, E, H, T
         if count == 0 {
             return Err(TaskError::setting("frames", "at least one", 0));
         }
-        // salesforce/BLIP@056a169 eval_retrieval_video.py:69: the mean comes before the normalisation.
-        let projected = self.vision_proj.apply(&frames.first_token())?;
+        // salesforce/BLIP@056a169 eval_retrieval_video.py:70: the mean comes before the normalisation.
+        let projected = of_first_token(&self.vision_proj, frames)?;
         let mut mean = vec![0.0; self.embed_dim()];
         for frame in 0..count {
             for (mean, value) in mean.iter_mut().zip(projected.at(frame, 0)) {
@@ -156,46 +156,16 @@ impl<V: ImageEncoder, E: TextEncoder, H: Head, T: Tokenizer> Embedder<V, E, H, T
     pub fn embed_texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Embeddings, TaskError> {
         let mut values = Vec::with_capacity(texts.len() * self.embed_dim());
         for texts in texts.chunks(TEXTS_AT_ONCE) {
-            let rows = self.rows(texts)?;
+            let rows = rows(
+                &self.tokenizer,
+                texts,
+                self.policy.matching_max_length,
+                FirstToken::Cls,
+            )?;
             let states = self.text_encoder.encode(&batch(&self.tokenizer, &rows))?;
-            values.extend(self.text_proj.apply(&states.first_token())?.into_vec());
+            check_batch(&states, rows.len())?;
+            values.extend(of_first_token(&self.text_proj, &states)?.into_vec());
         }
         Ok(Embeddings::new(values, self.embed_dim())?)
-    }
-
-    /// Every token of pictures in the shared space, each of length 1. Token 0 is what is compared.
-    ///
-    /// # Shapes
-    ///
-    /// - hidden_states: `[batch, tokens, hidden_size]`
-    /// - output: `[batch, tokens, embed_dim]`
-    ///
-    /// # Errors
-    ///
-    /// As [`embed_images`](Self::embed_images).
-    pub fn project_image_tokens(&self, hidden_states: &HiddenStates) -> Result<Features, TaskError> {
-        Ok(self.vision_proj.apply(hidden_states)?.normalized())
-    }
-
-    /// Every token of a text in the shared space, each of length 1. Token 0 is what is compared.
-    ///
-    /// # Shapes
-    ///
-    /// - hidden_states: `[batch, tokens, hidden_size]`, of the text encoder
-    /// - output: `[batch, tokens, embed_dim]`
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Shape`](blip_traits::ModelError::Shape) if the states are not the encoder's.
-    pub fn project_text_tokens(&self, hidden_states: &HiddenStates) -> Result<Features, TaskError> {
-        Ok(self.text_proj.apply(hidden_states)?.normalized())
-    }
-
-    fn rows<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<u32>>, TaskError> {
-        let max_length = self.policy.matching_max_length;
-        texts
-            .iter()
-            .map(|text| row(&self.tokenizer, text.as_ref(), max_length, FirstToken::Cls))
-            .collect()
     }
 }

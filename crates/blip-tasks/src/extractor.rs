@@ -8,7 +8,7 @@ use blip_traits::{
     Tokenizer,
 };
 
-use crate::compose::{batch, check_width, row};
+use crate::compose::{batch, check_width, rows};
 use crate::{FirstToken, TaskError, TextPolicy};
 
 /// Gives what the encoders see, of pictures, of texts, and of texts that look at pictures.
@@ -58,6 +58,13 @@ where
         }
         if let Some(proj) = &vision_proj {
             check_width("hidden_size", image_size, ("vision_proj", proj.hidden_size()))?;
+        }
+        if let (Some(vision_proj), Some(text_proj)) = (&vision_proj, &text_proj) {
+            check_width(
+                "embed_dim",
+                ("vision_proj", vision_proj.output_size()),
+                ("text_proj", text_proj.output_size()),
+            )?;
         }
         Ok(Self {
             image_encoder,
@@ -187,10 +194,7 @@ where
     }
 
     fn ids<S: AsRef<str>>(&self, texts: &[S], first: FirstToken) -> Result<TokenBatch, TaskError> {
-        let rows: Vec<Vec<u32>> = texts
-            .iter()
-            .map(|text| row(&self.tokenizer, text.as_ref(), None, first))
-            .collect::<Result<_, _>>()?;
+        let rows = rows(&self.tokenizer, texts, None, first)?;
         Ok(batch(&self.tokenizer, &rows))
     }
 }

@@ -11,7 +11,7 @@
 
 use blip_traits::{GroundedEncoder, Head, HiddenStates, ImageEncoder, PixelValues, TextEncoder, Tokenizer};
 
-use crate::compose::{TEXTS_AT_ONCE, batch, check_width, row};
+use crate::compose::{self, TEXTS_AT_ONCE, batch, check_batch, check_width, of_first_token};
 use crate::{Embedder, FirstToken, TaskError, TextPolicy};
 
 /// How well a picture and a text fit.
@@ -221,7 +221,8 @@ where
         for rows in rows.chunks(TEXTS_AT_ONCE) {
             let text = batch(self.embedder.tokenizer(), rows);
             let states = GroundedEncoder::encode(text_encoder, &text, &context)?;
-            let logits = self.itm_head.apply(&states.first_token())?;
+            check_batch(&states, rows.len())?;
+            let logits = of_first_token(&self.itm_head, &states)?;
             all.extend((0..rows.len()).map(|text| {
                 let logits = logits.at(text, 0);
                 [logits[0], logits[1]]
@@ -237,11 +238,7 @@ where
         first: FirstToken,
     ) -> Result<Vec<Vec<u32>>, TaskError> {
         let max_length = self.policy().matching_max_length;
-        let tokenizer = self.embedder.tokenizer();
-        texts
-            .iter()
-            .map(|text| row(tokenizer, text.as_ref(), max_length, first))
-            .collect()
+        compose::rows(self.embedder.tokenizer(), texts, max_length, first)
     }
 
     fn first_token(&self, options: &MatchOptions) -> Result<FirstToken, TaskError> {

@@ -36,7 +36,7 @@ impl RetrievalMetrics {
     /// # Errors
     ///
     /// [`TaskError::Setting`] if a matrix is not of as many pictures and texts as the other and `image_of_text`, there is
-    /// none of either, a text is of no picture, or a picture has no text.
+    /// none of either, a score is NaN, a text is of no picture, or a picture has no text.
     pub fn new(scores: &RetrievalScores, image_of_text: &[usize]) -> Result<Self, TaskError> {
         let (pictures, texts) = (scores.image_to_text.len(), scores.text_to_image.len());
         let shape = |matrix: &[Vec<f32>], columns: usize| matrix.iter().all(|row| row.len() == columns);
@@ -47,6 +47,15 @@ impl RetrievalMetrics {
             let got = format!("{pictures} pictures and {texts} texts");
             let expected = format!("matrices of all pictures and {} texts", image_of_text.len());
             return Err(TaskError::setting("scores", expected, got));
+        }
+        let scores_of = [&scores.image_to_text, &scores.text_to_image];
+        if scores_of
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|score| score.is_nan())
+        {
+            return Err(TaskError::setting("scores", "numbers", "NaN"));
         }
         let mut texts_of_image = vec![Vec::new(); pictures];
         for (text, &picture) in image_of_text.iter().enumerate() {
@@ -141,6 +150,12 @@ mod tests {
             error(&[0, 1]),
             "image_of_text: expected below 1, the number of pictures, got 1"
         );
+        let nothing = RetrievalScores {
+            image_to_text: vec![vec![f32::NAN; 2]],
+            ..scores.clone()
+        };
+        let refused = RetrievalMetrics::new(&nothing, &[0, 0]).unwrap_err();
+        assert_eq!(refused.to_string(), "scores: expected numbers, got NaN");
         let perfect = RetrievalMetrics::new(&scores, &[0, 0]).unwrap();
         assert_eq!(perfect.r_mean, 100.0);
     }

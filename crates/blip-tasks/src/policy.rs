@@ -125,10 +125,10 @@ impl TextPolicy {
             cut_prompt: true,
             generation_first_token: FirstToken::Dec,
             question_first_token: FirstToken::Enc,
-            // models/blip_vqa.py:43, models/blip_itm.py:45: the tokenizer's `max_length=35`.
+            // models/blip_vqa.py:42, models/blip_itm.py:46: the tokenizer's `max_length=35`.
             question_max_length: Some(35),
             matching_first_token: FirstToken::Cls,
-            // train_retrieval.py:96.
+            // train_retrieval.py:97.
             retrieval_first_token: FirstToken::Enc,
             matching_max_length: Some(35),
             mask_question_padding: false,

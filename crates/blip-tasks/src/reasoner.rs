@@ -9,7 +9,7 @@
 
 use blip_traits::{Head, HiddenStates, ImageEncoder, PairEncoder, PixelValues, Tokenizer};
 
-use crate::compose::{batch, check_width, row};
+use crate::compose::{batch, check_batch, check_width, of_first_token, rows};
 use crate::matcher::second_of_two;
 use crate::{FirstToken, TaskError};
 
@@ -119,13 +119,11 @@ impl<V: ImageEncoder, E: PairEncoder, H: Head, T: Tokenizer> PairReasoner<V, E, 
         second: &HiddenStates,
         texts: &[S],
     ) -> Result<Vec<Verdict>, TaskError> {
-        let rows: Vec<Vec<u32>> = texts
-            .iter()
-            .map(|text| row(&self.tokenizer, text.as_ref(), None, FirstToken::Enc))
-            .collect::<Result<_, _>>()?;
+        let rows = rows(&self.tokenizer, texts, None, FirstToken::Enc)?;
         let text = batch(&self.tokenizer, &rows);
         let states = self.pair_encoder.encode(&text, first, second)?;
-        let logits = self.cls_head.apply(&states.first_token())?;
+        check_batch(&states, rows.len())?;
+        let logits = of_first_token(&self.cls_head, &states)?;
         let verdict = |text: usize| {
             let logits = [logits.at(text, 0)[0], logits.at(text, 0)[1]];
             Verdict {

@@ -9,7 +9,7 @@
 
 use blip_traits::{GroundedEncoder, Head, HiddenStates, ImageEncoder, TextEncoder, Tokenizer, VectorIndex};
 
-use crate::compose::check_width;
+use crate::compose::{check_width, descending};
 use crate::{Embeddings, Matcher, TaskError};
 
 /// What a search wants.
@@ -147,7 +147,7 @@ where
     ///
     /// # Errors
     ///
-    /// What the networks and `states` fail with.
+    /// [`TaskError::Setting`] for a `k_test` of 0, and what the networks and `states` fail with.
     pub fn retrieval_scores<S: AsRef<str>, X: From<TaskError>>(
         &self,
         pictures: usize,
@@ -156,7 +156,10 @@ where
         k_test: usize,
     ) -> Result<RetrievalScores, X> {
         let embed_dim = self.embedder().embed_dim();
-        let mut vectors = Vec::with_capacity(pictures * embed_dim);
+        if k_test == 0 {
+            return Err(TaskError::setting("k_test", "at least 1", 0).into());
+        }
+        let mut vectors = Vec::new();
         for picture in 0..pictures {
             let embedded = self.embedder().embed_images(&states(picture)?)?;
             vectors.extend_from_slice(embedded.as_slice());
@@ -240,7 +243,7 @@ impl Found {
 
 /// The `top_k` best; among equals in the order of the cosine.
 fn best(mut found: Vec<Found>, top_k: usize) -> Vec<Found> {
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found.sort_by(|a, b| descending(a.score, b.score));
     found.truncate(top_k);
     found
 }
@@ -248,7 +251,7 @@ fn best(mut found: Vec<Found>, top_k: usize) -> Vec<Found> {
 /// Which of some similarities are among the `k` greatest; of equals the first.
 fn among_nearest(similarities: &[f32], k: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..similarities.len()).collect();
-    order.sort_by(|&a, &b| similarities[b].total_cmp(&similarities[a]));
+    order.sort_by(|&a, &b| descending(similarities[a], similarities[b]));
     let mut among = vec![false; similarities.len()];
     order.into_iter().take(k).for_each(|index| among[index] = true);
     among

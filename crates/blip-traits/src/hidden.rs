@@ -76,11 +76,16 @@ impl HiddenStates {
 
     /// The first token of every sequence, `[batch, 1, hidden_size]`: what BLIP's heads read.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the sequences have no token.
-    pub fn first_token(&self) -> Self {
-        Self::new(self.states.clone().narrow(1, 0, 1))
+    /// [`ModelError::Shape`] if there is no sequence, or the sequences have no token.
+    pub fn first_token(&self) -> Result<Self, ModelError> {
+        let shape = self.shape();
+        if shape[0] == 0 || shape[1] == 0 {
+            let expected = format!("[at least 1, at least 1, {}]", shape[2]);
+            return Err(ModelError::shape("hidden_states", expected, &shape));
+        }
+        Ok(Self::new(self.states.clone().narrow(1, 0, 1)))
     }
 
     /// All sequences one behind the other as a single one, `[1, batch * tokens, hidden_size]`: a film out of its

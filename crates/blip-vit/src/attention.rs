@@ -11,7 +11,7 @@ use crate::VitConfig;
 pub struct Attention {
     qkv: Linear,
     proj: Linear,
-    heads: usize,
+    pub(crate) heads: usize,
 }
 
 impl Attention {

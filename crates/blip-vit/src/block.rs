@@ -10,7 +10,7 @@ use crate::{Attention, VitConfig};
 #[derive(Module, Debug)]
 pub struct Block {
     norm1: LayerNorm,
-    attn: Attention,
+    pub(crate) attn: Attention,
     norm2: LayerNorm,
     mlp: Mlp,
 }

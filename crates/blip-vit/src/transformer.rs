@@ -99,6 +99,11 @@ impl VisionTransformer {
         self.pos_embed.lazy_shape()[1]
     }
 
+    /// The number of attention heads; 0 without blocks.
+    pub fn num_attention_heads(&self) -> usize {
+        self.blocks.first().map_or(0, |block| block.attn.heads)
+    }
+
     /// What is added to the variance in every LayerNorm.
     pub fn layer_norm_eps(&self) -> f64 {
         self.norm.epsilon()

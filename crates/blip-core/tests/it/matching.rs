@@ -1,5 +1,6 @@
 //! Matching, search, classification, films and their evaluation.
 
+use blip_core::Device;
 use blip_core::{
     AlphaPolicy, Blip, BuildEvent, BuildOptions, CaptionOptions, Captioner, Classifier, FirstToken,
     LoadOptions, MatchOptions, Matcher, Reference, RetrievalMetrics, RetrievalScores, Retriever,
@@ -567,6 +568,60 @@ fn another_models_or_gallerys_index_is_kept() {
             .computed,
         6
     );
+}
+
+#[test]
+fn what_an_index_keeps_it_goes_on_keeping() {
+    let retriever = load!(Retriever, RETRIEVAL);
+    let folder = folder();
+    let out = folder.path().join("gallery.index");
+    let keeping = |keep_states, replace| BuildOptions {
+        keep_states,
+        replace,
+        ..BuildOptions::default()
+    };
+    let computed = |options: &BuildOptions| {
+        retriever
+            .build(folder.path(), &out, options, &mut |_| {})
+            .map(|report| report.computed)
+    };
+    let half = Some(blip_core::index::StateType::F16);
+    assert_eq!(computed(&keeping(half, false)).unwrap(), 6);
+    std::fs::copy(path("picture_5.png"), folder.path().join("picture_0.png")).unwrap();
+    assert_eq!(computed(&keeping(None, false)).unwrap(), 1);
+    let gallery = retriever.open(&out).unwrap();
+    assert!(gallery.states(0, &Device::flex()).unwrap().is_some());
+    let other = computed(&keeping(Some(blip_core::index::StateType::F32), false)).unwrap_err();
+    assert!(other.to_string().contains("keeps other hidden states"), "{other}");
+    assert_eq!(
+        computed(&keeping(Some(blip_core::index::StateType::F32), true)).unwrap(),
+        6
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn pictures_of_a_folder_that_cannot_be_read_now_stay() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let retriever = load!(Retriever, RETRIEVAL);
+    let folder = folder();
+    let out = folder.path().join("gallery.index");
+    let build = || {
+        retriever
+            .build(folder.path(), &out, &BuildOptions::default(), &mut |_| {})
+            .unwrap()
+    };
+    build();
+    let more = folder.path().join("more");
+    std::fs::set_permissions(&more, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // Whoever may do everything reads it all the same.
+    let readable = std::fs::read_dir(&more).is_ok();
+    let report = build();
+    std::fs::set_permissions(&more, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!((report.entries, report.computed), (6, 0));
+    assert_eq!(report.skipped.len(), usize::from(!readable));
+    assert_eq!(build().computed, 0);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn start(path: &Path, header: &Header) {
 }
 
 #[test]
-fn a_journal_with_another_header_is_dropped() {
+fn a_journal_with_another_header_is_kept_unless_it_is_replaced() {
     let header = gallery::header(Some(StateType::F32));
     let others = [
         Header {
@@ -113,7 +113,12 @@ fn a_journal_with_another_header_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gallery.index");
         start(&path, &header);
-        let writer = IndexWriter::open(&path, &other).unwrap();
+        let error = IndexWriter::open(&path, &other).unwrap_err();
+        assert!(matches!(error, IndexError::OtherJournal { .. }), "{other:?}");
+        let writer = IndexWriter::open(&path, &header).unwrap();
+        assert!(writer.holds(&gallery::entry("a.jpg", 1)), "{other:?}");
+        drop(writer);
+        let writer = IndexWriter::replace(&path, &other).unwrap();
         assert!(!writer.holds(&gallery::entry("a.jpg", 1)), "{other:?}");
         drop(writer);
         let writer = IndexWriter::open(&path, &header).unwrap();

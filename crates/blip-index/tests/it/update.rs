@@ -157,6 +157,34 @@ fn a_file_that_is_no_index_is_never_overwritten() {
 }
 
 #[test]
+fn a_damaged_index_is_replaced_by_whoever_means_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gallery.index");
+    let header = gallery::header(Some(StateType::F32));
+    let entries = gallery::entries(&["a.jpg", "b.jpg"]);
+    gallery::build(&path, &header, &entries);
+    let whole = fs::read(&path).unwrap();
+    // A whole index is gone on with.
+    let writer = IndexWriter::replace(&path, &header).unwrap();
+    assert!(writer.holds(&entries[0]));
+    drop(writer);
+    let mut states = whole.clone();
+    *states.last_mut().unwrap() ^= 1;
+    let mut head = whole.clone();
+    head[20] ^= 1;
+    for damaged in [&states[..], &head, &whole[..whole.len() - 1]] {
+        fs::write(&path, damaged).unwrap();
+        let mut writer = IndexWriter::replace(&path, &header).unwrap();
+        assert!(!writer.holds(&entries[0]));
+        gallery::append(&mut writer, &header, &entries);
+        gallery::assert_holds(&writer.finish(&entries).unwrap(), &header, &entries);
+    }
+    fs::write(&path, "my thesis").unwrap();
+    IndexWriter::replace(&path, &header).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), b"my thesis");
+}
+
+#[test]
 fn a_foreign_index_leaves_no_journal_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gallery.index");
