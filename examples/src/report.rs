@@ -131,7 +131,8 @@ impl Report {
 pub(crate) fn complaint(path: &Path, error: &(dyn Error + 'static)) -> String {
     let (path, error) = (path.display().to_string(), error_chain(error));
     // An error of reading names its file itself.
-    if error.starts_with(&path) {
+    let named = [path.clone(), format!("cannot read {path}")];
+    if named.iter().any(|start| error.starts_with(start)) {
         error
     } else {
         format!("{path}: {error}")
