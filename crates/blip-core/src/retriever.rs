@@ -159,6 +159,8 @@ impl Retriever {
                 }
             }
         }
+        // Not every system replaces a file that is mapped.
+        drop(known);
         let pending: Vec<Entry> = entries
             .iter()
             .filter(|entry| !writer.holds(entry))
