@@ -6,8 +6,8 @@ use std::sync::Arc;
 use blip_encoder::TextEncoder;
 use blip_index::{Entry, GalleryKind, Header, IndexFile, IndexWriter, Record, StateShape};
 use blip_nn::Linear;
-use blip_tasks::{Found, SearchOptions};
-use blip_traits::{HiddenStates, ImageEncoder, PixelValues};
+use blip_tasks::{Embeddings, Found, SearchOptions};
+use blip_traits::{Features, HiddenStates, ImageEncoder, PixelValues};
 
 use crate::fingerprint::fingerprint;
 use crate::gallery::{entry_of, inside, pictures_in};
@@ -191,22 +191,9 @@ impl Retriever {
             let encoded = self.matcher.encode(&PixelValues::concat(&pictures)?)?;
             let vectors = self.matcher.embed_images(&encoded)?;
             let states = header.states.map(|_| encoded.read()).transpose()?;
-            let states = states.as_ref().map(|states| states.as_slice());
-            let each = states.map_or(0, |states| states.len() / batch.len());
-            let records: Vec<Record> = batch
-                .iter()
-                .enumerate()
-                .map(|(row, entry)| Record {
-                    entry,
-                    vector: vectors.row(row),
-                    states: states.map(|states| &states[row * each..(row + 1) * each]),
-                })
-                .collect();
-            writer.append(&records)?;
-            computed += records.len();
-            on_event(BuildEvent::Computed {
-                entries: records.len(),
-            });
+            append(&mut writer, &batch, &vectors, states.as_ref())?;
+            computed += batch.len();
+            on_event(BuildEvent::Computed { entries: batch.len() });
         }
         entries.retain(|entry| !unreadable.contains(&entry.name));
         writer.finish(&entries)?;
@@ -245,19 +232,8 @@ impl Retriever {
                 Ok(vectors) => vectors,
                 Err(error) => return Err(self.text_error(&texts, error)),
             };
-            let records: Vec<Record> = batch
-                .iter()
-                .enumerate()
-                .map(|(row, entry)| Record {
-                    entry,
-                    vector: vectors.row(row),
-                    states: None,
-                })
-                .collect();
-            writer.append(&records)?;
-            on_event(BuildEvent::Computed {
-                entries: records.len(),
-            });
+            append(&mut writer, batch, &vectors, None)?;
+            on_event(BuildEvent::Computed { entries: batch.len() });
         }
         writer.finish(&entries)?;
         Ok(BuildReport {
@@ -442,6 +418,27 @@ fn goes_on(there: Option<&IndexFile>, mut header: Header, options: &BuildOptions
             "expected no file, or this gallery's index, got {got}; replace it or choose another file"
         ),
     })
+}
+
+/// Appends a batch: for each entry its vector, and its hidden states if they are kept.
+fn append(
+    writer: &mut IndexWriter,
+    entries: &[&Entry],
+    vectors: &Embeddings,
+    states: Option<&Features>,
+) -> Result<(), Error> {
+    let states = states.map(Features::as_slice);
+    let each = states.map_or(0, |states| states.len() / entries.len());
+    let records: Vec<Record> = entries
+        .iter()
+        .enumerate()
+        .map(|(row, entry)| Record {
+            entry,
+            vector: vectors.row(row),
+            states: states.map(|states| &states[row * each..(row + 1) * each]),
+        })
+        .collect();
+    Ok(writer.append(&records)?)
 }
 
 fn writer(out: &Path, header: &Header, options: &BuildOptions) -> Result<IndexWriter, Error> {
