@@ -5,7 +5,7 @@ use std::path::Path;
 use blip_weights::{Checkpoint, LoadReport, WeightsError, check};
 use burn::tensor::Device;
 
-use crate::part::layout_of;
+use crate::part::{layout_of, networks};
 use crate::source::read_config;
 use crate::{BlipConfig, BlipModel, Error, Layout, Part, Task};
 
@@ -48,11 +48,7 @@ impl Inspection {
             .map(|folder| folder.join("config.json"))
             .filter(|json| json.is_file());
         let config = BlipConfig::of(read_config(json.as_deref())?, &checkpoint, layout)?;
-        let wanted: Vec<Part> = parts
-            .iter()
-            .copied()
-            .filter(|part| *part != Part::Momentum)
-            .collect();
+        let wanted = networks(&parts);
         let model = BlipModel::new(&config, &wanted, device)?;
         let fit = check(&checkpoint, &model, &BlipModel::keys(layout, &wanted));
         Ok(Self {

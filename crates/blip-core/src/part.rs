@@ -140,6 +140,15 @@ impl Part {
     }
 }
 
+/// The parts that have networks of their own: all but the copies for training.
+pub(crate) fn networks(parts: &[Part]) -> Vec<Part> {
+    parts
+        .iter()
+        .copied()
+        .filter(|part| *part != Part::Momentum)
+        .collect()
+}
+
 impl Task {
     /// All tasks.
     pub const ALL: [Self; 6] = [

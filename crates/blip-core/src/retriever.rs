@@ -381,8 +381,10 @@ impl Retriever {
 
 /// The index that is there already. If it is to be replaced, whatever is wrong with it is the writer's affair.
 fn there(out: &Path, options: &BuildOptions) -> Result<Option<IndexFile>, Error> {
+    if !out.exists() {
+        return Ok(None);
+    }
     match IndexFile::open(out) {
-        _ if !out.exists() => Ok(None),
         Ok(there) => Ok(Some(there)),
         Err(_) if options.replace => Ok(None),
         Err(error) => Err(error.into()),

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
+use blip_decoder::TextDecoder;
 use blip_weights::{CheckpointWriter, DType, TensorInfo, WeightsError, module_entries, module_tensors};
 use serde_json::json;
-
-use blip_decoder::TextDecoder;
 
 use crate::part::list;
 use crate::{BlipConfig, BlipModel, Error, Layout, Part, Task};

@@ -8,7 +8,7 @@ use blip_traits::Tokenizer;
 use blip_weights::Checkpoint;
 use burn::tensor::Device;
 
-use crate::part::layout_of;
+use crate::part::{layout_of, networks};
 use crate::tokenizer::WithIds;
 use crate::{BlipConfig, Error, Layout, Part, Reference, Task};
 
@@ -172,7 +172,7 @@ impl Source {
                     |part: &Part| task.parts().contains(part) || task.optional_parts().contains(part);
                 found.into_iter().filter(wanted).collect()
             }
-            None => found.into_iter().filter(|part| *part != Part::Momentum).collect(),
+            None => networks(&found),
         };
         let ids_are_stated = stated.is_some();
         let mut config = BlipConfig::of(stated, &checkpoint, layout)?;
