@@ -1,6 +1,6 @@
 //! The decoder as a whole.
 
-use blip_nn::{Bert, BertConfig, KvCache, SizeError};
+use blip_nn::{Bert, BertConfig, KvCache, SizeError, TextDropout};
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -79,6 +79,52 @@ impl TextDecoder {
     pub fn is_tied(&self) -> bool {
         let equal = self.head.weight().transpose().equal(self.bert.word_embeddings());
         equal.all().into_scalar::<bool>()
+    }
+
+    /// The same decoder with dropout while it is trained: on an autodiff device, and nowhere else.
+    pub fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            bert: self.bert.with_dropout(dropout),
+            ..self
+        }
+    }
+
+    /// The same decoder with everything but self-attention and head of another body, the text encoder's: not copies but
+    /// the same parameters, until either is changed.
+    ///
+    /// # Panics
+    ///
+    /// If the bodies have different numbers of layers.
+    pub fn sharing_all_but_self_attention(self, other: &Bert) -> Self {
+        Self {
+            bert: self.bert.sharing_all_but_self_attention(other),
+            ..self
+        }
+    }
+
+    /// Scores of every next token of texts that are known, as training takes them: on the device, and by the word
+    /// embeddings themselves, which the head of every published checkpoint is tied to, so that their gradient is whole.
+    ///
+    /// # Shapes
+    ///
+    /// - text: `[rows, length]`, rows a multiple of the context's groups
+    /// - context: `[groups, tokens, context_size]`
+    /// - output: `[rows, length, vocab_size]`; what stands behind a row's last token is to be ignored
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] for text or a context that the model cannot take.
+    pub fn forced_logits(&self, text: &TokenBatch, context: &HiddenStates) -> Result<Tensor<3>, ModelError> {
+        let ([rows, length], groups) = (text.shape(), context.shape()[0]);
+        let context = self.bert.project(context)?;
+        if !rows.is_multiple_of(groups) {
+            let expected = format!("[a multiple of {groups} contexts, length]");
+            return Err(ModelError::shape("input_ids", expected, &[rows, length]));
+        }
+        let input_ids = self.bert.embeddings().read_ids(text, 0)?;
+        let hidden = self.bert.forward_forced(input_ids, &context);
+        let words = self.bert.word_embeddings().transpose();
+        Ok(self.head.clone().with_weight(words).forward(hidden))
     }
 
     /// Writes tokens to every row, on the device.

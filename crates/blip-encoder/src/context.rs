@@ -15,4 +15,17 @@ impl GroundedContext {
     pub fn images(&self) -> usize {
         self.images
     }
+
+    /// Some of the pictures, in another order, any of them more than once: nothing is projected again.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below the number of pictures.
+    pub fn select(&self, images: &[usize]) -> Self {
+        assert!(images.iter().all(|&image| image < self.images), "an index names a picture");
+        Self {
+            layers: self.layers.iter().map(|layer| layer.select(images)).collect(),
+            images: images.len(),
+        }
+    }
 }

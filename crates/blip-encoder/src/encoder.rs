@@ -1,6 +1,6 @@
 //! The encoder of one text, alone or grounded in one picture.
 
-use blip_nn::{Bert, BertConfig, SizeError, hide_mask};
+use blip_nn::{Bert, BertConfig, SizeError, TextDropout, hide_mask};
 use blip_traits::{AttentionMask, GroundedEncoder, HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
@@ -28,6 +28,18 @@ impl TextEncoder {
         Ok(Self {
             bert: Bert::new(config, device),
         })
+    }
+
+    /// The same encoder with dropout while it is trained: on an autodiff device, and nowhere else.
+    pub fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            bert: self.bert.with_dropout(dropout),
+        }
+    }
+
+    /// The network itself.
+    pub fn bert(&self) -> &Bert {
+        &self.bert
     }
 
     /// Where the weights are.

@@ -3,7 +3,7 @@
 use blip_nn::Linear;
 use blip_traits::{Features, Head, HiddenStates, ModelError};
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn::tensor::activation::relu;
 
 /// Where the parameters stand in published checkpoints under `cls_head`: `(here, there)`.
@@ -26,6 +26,16 @@ impl ClassHead {
             fc2: Linear::new(hidden_size, classes, device),
         }
     }
+
+    /// Scores every token.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[batch, tokens, hidden_size]`
+    /// - output: `[batch, tokens, classes]`
+    pub fn forward(&self, states: Tensor<3>) -> Tensor<3> {
+        self.fc2.forward(relu(self.fc1.forward(states)))
+    }
 }
 
 impl Head for ClassHead {
@@ -35,8 +45,7 @@ impl Head for ClassHead {
             let expected = format!("[batch, tokens, {}]", self.fc1.d_in());
             return Err(ModelError::shape("hidden_states", expected, &shape));
         }
-        let hidden = relu(self.fc1.forward(states.states().clone()));
-        self.fc2.apply(&HiddenStates::new(hidden))
+        HiddenStates::new(self.forward(states.states().clone())).read()
     }
 
     fn hidden_size(&self) -> usize {

@@ -1,11 +1,12 @@
 //! The encoder of a text that compares two pictures (NLVR2).
 
 use blip_nn::{
-    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, SelfAttention, SizeError, check_context,
-    hide_mask,
+    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, SelfAttention, Sight, SizeError,
+    TextDropout, check_context, hide_mask,
 };
 use blip_traits::{HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Bool, Device, Tensor};
 
 use crate::TwinCrossAttention;
@@ -70,6 +71,7 @@ pub struct PairLayer {
     cross_attention: TwinCrossAttention,
     mlp: Mlp,
     norm: LayerNorm,
+    dropout: Dropout,
 }
 
 impl PairLayer {
@@ -80,6 +82,16 @@ impl PairLayer {
             cross_attention: TwinCrossAttention::new(config, merges, device),
             mlp: Mlp::new(config.hidden_size, config.intermediate_size, device),
             norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dropout: DropoutConfig::new(0.0).init(),
+        }
+    }
+
+    fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            attention: self.attention.with_dropout(dropout),
+            cross_attention: self.cross_attention.with_dropout(dropout),
+            dropout: dropout.hidden().clone(),
+            ..self
         }
     }
 
@@ -89,9 +101,10 @@ impl PairLayer {
         hide: Option<&Tensor<4, Bool>>,
         contexts: [&CrossKeyValue; 2],
     ) -> Tensor<3> {
-        let hidden = self.attention.forward(hidden, hide, None);
+        let hidden = self.attention.forward(hidden, hide, Sight::Whole);
         let hidden = self.cross_attention.forward(hidden, contexts);
-        self.norm.forward(self.mlp.forward(hidden.clone()) + hidden)
+        let output = self.dropout.forward(self.mlp.forward(hidden.clone()));
+        self.norm.forward(output + hidden)
     }
 }
 
@@ -126,6 +139,16 @@ impl PairEncoder {
             context_size: config.encoder_hidden_size,
             hidden_size: config.hidden_size,
         })
+    }
+
+    /// The same encoder with dropout while it is trained: on an autodiff device, and nowhere else.
+    pub fn with_dropout(self, dropout: &TextDropout) -> Self {
+        let layers = self.layers.into_iter();
+        Self {
+            embeddings: self.embeddings.with_dropout(dropout),
+            layers: layers.map(|layer| layer.with_dropout(dropout)).collect(),
+            ..self
+        }
     }
 
     /// Where the weights are.

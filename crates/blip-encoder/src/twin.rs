@@ -1,7 +1,8 @@
 //! Cross-attention over two pictures.
 
-use blip_nn::{BertConfig, ContextAttention, CrossKeyValue, LayerNorm, Linear};
+use blip_nn::{BertConfig, ContextAttention, CrossKeyValue, LayerNorm, Linear, TextDropout};
 use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 
 /// Cross-attention over two contexts, merged, with its residual.
@@ -19,6 +20,7 @@ pub struct TwinCrossAttention {
     second: ContextAttention,
     merge: Option<Linear>,
     norm: LayerNorm,
+    dropout: Dropout,
 }
 
 impl TwinCrossAttention {
@@ -30,6 +32,16 @@ impl TwinCrossAttention {
             second: ContextAttention::new(config, device),
             merge: merges.then(|| Linear::new(2 * width, width, device)),
             norm: LayerNorm::new(width, config.layer_norm_eps, device),
+            dropout: DropoutConfig::new(0.0).init(),
+        }
+    }
+
+    pub(crate) fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            first: self.first.with_dropout(dropout),
+            second: self.second.with_dropout(dropout),
+            dropout: dropout.hidden().clone(),
+            ..self
         }
     }
 
@@ -57,6 +69,6 @@ impl TwinCrossAttention {
             Some(merge) => merge.forward(Tensor::cat(vec![first, second], 2)),
             None => (first + second) / 2.0,
         };
-        self.norm.forward(merged + hidden)
+        self.norm.forward(self.dropout.forward(merged) + hidden)
     }
 }

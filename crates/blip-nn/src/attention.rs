@@ -1,9 +1,13 @@
 //! Scaled dot-product attention over heads.
 
 use blip_traits::AttentionMask;
+use burn::nn::Dropout;
+use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Tensor};
+
+use crate::dropout::is_at_work;
 
 /// `softmax(Q Kᵀ / sqrt(head_dim)) V` for every head.
 ///
@@ -33,6 +37,42 @@ pub fn attend(
         ..Default::default()
     };
     attention(query, key, value, hide, None, options)
+}
+
+/// [`attend`], with dropout of the probabilities while it is trained.
+///
+/// Where dropout is at work the formula is composed, for the fused form has no place for it; else this is [`attend`].
+///
+/// # Shapes
+///
+/// As [`attend`].
+pub fn attend_with_dropout(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    hide: Option<&Tensor<4, Bool>>,
+    causal: bool,
+    dropout: &Dropout,
+) -> Tensor<4> {
+    if !is_at_work(dropout, &query.device()) {
+        return attend(query, key, value, hide, causal);
+    }
+    let [batch, heads, queries, head_dim] = query.dims();
+    let [_, _, keys, _] = key.dims();
+    let device = query.device();
+    let mut scores = query.matmul(key.swap_dims(2, 3)) / (head_dim as f64).sqrt();
+    if let Some(hide) = hide {
+        let hide = hide.clone().expand([batch, heads, queries, keys]);
+        scores = scores.mask_fill(hide, f32::NEG_INFINITY);
+    }
+    if causal && queries > 1 {
+        // True above the diagonal that ends at the last query and the last key.
+        let offset = keys as i64 - queries as i64;
+        let hide = Tensor::<2, Bool>::tril_mask([queries, keys], offset, &device);
+        let hide = hide.reshape([1, 1, queries, keys]).expand([batch, heads, queries, keys]);
+        scores = scores.mask_fill(hide, f32::NEG_INFINITY);
+    }
+    dropout.forward(softmax(scores, 3)).matmul(value)
 }
 
 /// The one place where BLIP's masks (true = attend) become Burn's (true = hide).

@@ -14,11 +14,12 @@
 
 use blip_traits::{HiddenStates, ModelError, TokenBatch};
 use burn::module::{Initializer, Module, Param};
+use burn::nn::Dropout;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData, s};
 
 use crate::{
-    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, SizeError, attend, check_sizes, hide_mask, merge_heads,
-    split_heads,
+    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, SizeError, TextDropout, attend, attend_with_dropout,
+    check_sizes, hide_mask, merge_heads, split_heads,
 };
 
 /// Where this body's parameters stand in published checkpoints, for both layouts: `(here, there)`.
@@ -136,6 +137,7 @@ pub struct BertEmbeddings {
     word_embeddings: Embedding,
     position_embeddings: Embedding,
     norm: LayerNorm,
+    dropout: Dropout,
 }
 
 /// A table of vectors.
@@ -169,7 +171,14 @@ impl BertEmbeddings {
             word_embeddings: Embedding::new(config.vocab_size, width, device),
             position_embeddings: Embedding::new(config.max_position_embeddings, width, device),
             norm: LayerNorm::new(width, config.layer_norm_eps, device),
+            dropout: TextDropout::none().hidden,
         }
+    }
+
+    /// The same tables with dropout while they are trained.
+    pub fn with_dropout(mut self, dropout: &TextDropout) -> Self {
+        self.dropout = dropout.hidden.clone();
+        self
     }
 
     /// Where the weights are.
@@ -236,8 +245,19 @@ impl BertEmbeddings {
             .val()
             .slice(s![past..past + tokens, ..]);
         let sum = words.reshape([rows, tokens, width]) + positions.unsqueeze();
-        self.norm.forward(sum)
+        self.dropout.forward(self.norm.forward(sum))
     }
+}
+
+/// What a token sees of its own text.
+#[derive(Debug)]
+pub enum Sight<'a> {
+    /// Every token: texts that are read.
+    Whole,
+    /// Itself and what stands before it: texts that are being learned.
+    Past,
+    /// The same, behind what the cache holds: texts that are being written.
+    Cached(&'a mut KvCache),
 }
 
 /// Self-attention with its residual: `LayerNorm(h + dense(attend(h)))`.
@@ -247,6 +267,7 @@ pub struct SelfAttention {
     dense: Linear,
     norm: LayerNorm,
     heads: usize,
+    dropout: TextDropout,
 }
 
 impl SelfAttention {
@@ -258,32 +279,36 @@ impl SelfAttention {
             dense: Linear::new(width, width, device),
             norm: LayerNorm::new(width, config.layer_norm_eps, device),
             heads: config.num_attention_heads,
+            dropout: TextDropout::none(),
         }
     }
 
-    /// Applies the layer: causal behind what the cache holds where there is one, else every token sees every other.
+    /// The same layer with dropout while it is trained.
+    pub fn with_dropout(mut self, dropout: &TextDropout) -> Self {
+        self.dropout = dropout.clone();
+        self
+    }
+
+    /// Applies the layer.
     ///
     /// # Shapes
     ///
     /// - hidden, output: `[rows, tokens, hidden_size]`
     /// - hide: `[rows, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
-    pub fn forward(
-        &self,
-        hidden: Tensor<3>,
-        hide: Option<&Tensor<4, Bool>>,
-        cache: Option<&mut KvCache>,
-    ) -> Tensor<3> {
+    pub fn forward(&self, hidden: Tensor<3>, hide: Option<&Tensor<4, Bool>>, sight: Sight) -> Tensor<3> {
         let [query, key, value] =
             split_thirds(self.qkv.forward(hidden.clone())).map(|x| split_heads(x, self.heads));
-        let context = match cache {
-            Some(cache) => {
+        let dropout = &self.dropout.attention;
+        let context = match sight {
+            Sight::Whole => attend_with_dropout(query, key, value, hide, false, dropout),
+            Sight::Past => attend_with_dropout(query, key, value, hide, true, dropout),
+            Sight::Cached(cache) => {
                 let (key, value) = cache.append(key, value);
                 attend(query, key, value, hide, true)
             }
-            None => attend(query, key, value, hide, false),
         };
-        self.norm
-            .forward(self.dense.forward(merge_heads(context)) + hidden)
+        let output = self.dropout.hidden.forward(self.dense.forward(merge_heads(context)));
+        self.norm.forward(output + hidden)
     }
 }
 
@@ -300,6 +325,7 @@ pub struct ContextAttention {
     key_value: Linear,
     dense: Linear,
     heads: usize,
+    dropout: Dropout,
 }
 
 impl ContextAttention {
@@ -311,7 +337,14 @@ impl ContextAttention {
             key_value: Linear::new(config.encoder_hidden_size, 2 * width, device),
             dense: Linear::new(width, width, device),
             heads: config.num_attention_heads,
+            dropout: TextDropout::none().attention,
         }
+    }
+
+    /// The same layer with dropout of its attention while it is trained.
+    pub fn with_dropout(mut self, dropout: &TextDropout) -> Self {
+        self.dropout = dropout.attention.clone();
+        self
     }
 
     /// The width of the context's vectors.
@@ -358,12 +391,13 @@ impl ContextAttention {
             .query
             .forward(hidden)
             .reshape([groups, copies * tokens, width]);
-        let attended = attend(
+        let attended = attend_with_dropout(
             split_heads(query, self.heads),
             context.key.clone(),
             context.value.clone(),
             context.hide.as_ref(),
             false,
+            &self.dropout,
         );
         self.dense
             .forward(merge_heads(attended).reshape([rows, tokens, width]))
@@ -375,6 +409,7 @@ impl ContextAttention {
 pub struct CrossAttention {
     context: ContextAttention,
     norm: LayerNorm,
+    dropout: Dropout,
 }
 
 impl CrossAttention {
@@ -382,12 +417,21 @@ impl CrossAttention {
         Self {
             context: ContextAttention::new(config, device),
             norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dropout: TextDropout::none().hidden,
+        }
+    }
+
+    fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            context: self.context.with_dropout(dropout),
+            dropout: dropout.hidden.clone(),
+            ..self
         }
     }
 
     fn forward(&self, hidden: Tensor<3>, context: &CrossKeyValue) -> Tensor<3> {
-        self.norm
-            .forward(self.context.forward(hidden.clone(), context) + hidden)
+        let output = self.dropout.forward(self.context.forward(hidden.clone(), context));
+        self.norm.forward(output + hidden)
     }
 }
 
@@ -398,6 +442,7 @@ pub struct BertLayer {
     cross_attention: CrossAttention,
     mlp: Mlp,
     norm: LayerNorm,
+    dropout: Dropout,
 }
 
 impl BertLayer {
@@ -407,6 +452,24 @@ impl BertLayer {
             cross_attention: CrossAttention::new(config, device),
             mlp: Mlp::new(config.hidden_size, config.intermediate_size, device),
             norm: LayerNorm::new(config.hidden_size, config.layer_norm_eps, device),
+            dropout: TextDropout::none().hidden,
+        }
+    }
+
+    fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            attention: self.attention.with_dropout(dropout),
+            cross_attention: self.cross_attention.with_dropout(dropout),
+            dropout: dropout.hidden.clone(),
+            ..self
+        }
+    }
+
+    /// The same self-attention, and everything else of another layer.
+    fn sharing(self, other: &Self) -> Self {
+        Self {
+            attention: self.attention,
+            ..other.clone()
         }
     }
 
@@ -414,14 +477,15 @@ impl BertLayer {
         &self,
         hidden: Tensor<3>,
         hide: Option<&Tensor<4, Bool>>,
-        cache: Option<&mut KvCache>,
+        sight: Sight,
         context: Option<&CrossKeyValue>,
     ) -> Tensor<3> {
-        let mut hidden = self.attention.forward(hidden, hide, cache);
+        let mut hidden = self.attention.forward(hidden, hide, sight);
         if let Some(context) = context {
             hidden = self.cross_attention.forward(hidden, context);
         }
-        self.norm.forward(self.mlp.forward(hidden.clone()) + hidden)
+        let output = self.dropout.forward(self.mlp.forward(hidden.clone()));
+        self.norm.forward(output + hidden)
     }
 }
 
@@ -440,6 +504,35 @@ impl Bert {
             layers: (0..config.num_hidden_layers)
                 .map(|_| BertLayer::new(config, device))
                 .collect(),
+        }
+    }
+
+    /// The same body with dropout while it is trained: on an autodiff device, and nowhere else.
+    pub fn with_dropout(self, dropout: &TextDropout) -> Self {
+        Self {
+            embeddings: self.embeddings.with_dropout(dropout),
+            layers: self
+                .layers
+                .into_iter()
+                .map(|layer| layer.with_dropout(dropout))
+                .collect(),
+        }
+    }
+
+    /// The same self-attention, and all other parameters of another body: not copies but the same parameters, until
+    /// either is changed.
+    ///
+    /// Source: salesforce/BLIP@056a169 `models/blip_pretrain.py` `tie_encoder_decoder_weights`.
+    ///
+    /// # Panics
+    ///
+    /// If the bodies have different numbers of layers.
+    pub fn sharing_all_but_self_attention(self, other: &Self) -> Self {
+        assert_eq!(self.layers.len(), other.layers.len(), "bodies of one depth share");
+        let layers = self.layers.into_iter().zip(&other.layers);
+        Self {
+            embeddings: other.embeddings.clone(),
+            layers: layers.map(|(layer, other)| layer.sharing(other)).collect(),
         }
     }
 
@@ -506,7 +599,28 @@ impl Bert {
     ) -> Tensor<3> {
         let mut hidden = self.embeddings.forward(input_ids, 0);
         for (index, layer) in self.layers.iter().enumerate() {
-            hidden = layer.forward(hidden, hide, None, context.map(|context| &context[index]));
+            hidden = layer.forward(
+                hidden,
+                hide,
+                Sight::Whole,
+                context.map(|context| &context[index]),
+            );
+        }
+        hidden
+    }
+
+    /// Reads whole texts as they would be written: a token sees what stands before it, itself, and the context. What
+    /// fills rows stands behind all of them, so that nothing has to be hidden.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids: `[rows, tokens]`
+    /// - context: one for each layer; `rows` is a multiple of its groups
+    /// - output: `[rows, tokens, hidden_size]`
+    pub fn forward_forced(&self, input_ids: Tensor<2, Int>, context: &[CrossKeyValue]) -> Tensor<3> {
+        let mut hidden = self.embeddings.forward(input_ids, 0);
+        for (layer, context) in self.layers.iter().zip(context) {
+            hidden = layer.forward(hidden, None, Sight::Past, Some(context));
         }
         hidden
     }
@@ -527,7 +641,7 @@ impl Bert {
         let past = caches.first().map_or(0, KvCache::length);
         let mut hidden = self.embeddings.forward(input_ids, past);
         for ((layer, context), cache) in self.layers.iter().zip(context).zip(caches) {
-            hidden = layer.forward(hidden, None, Some(cache), Some(context));
+            hidden = layer.forward(hidden, None, Sight::Cached(cache), Some(context));
         }
         hidden
     }

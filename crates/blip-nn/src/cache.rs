@@ -97,6 +97,16 @@ impl CrossKeyValue {
     pub fn groups(&self) -> usize {
         self.key.dims()[0]
     }
+
+    /// Some of the contexts, in another order, any of them more than once.
+    pub fn select(&self, groups: &[usize]) -> Self {
+        let indices = KvCache::rows(groups, &self.key.device());
+        Self {
+            key: self.key.clone().select(0, indices.clone()),
+            value: self.value.clone().select(0, indices.clone()),
+            hide: self.hide.clone().map(|hide| hide.select(0, indices)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -32,17 +32,19 @@
 mod attention;
 mod bert;
 mod cache;
+mod dropout;
 mod linear;
 mod mlp;
 mod norm;
 mod size;
 
-pub use attention::{attend, hide_mask, merge_heads, split_heads};
+pub use attention::{attend, attend_with_dropout, hide_mask, merge_heads, split_heads};
 pub use bert::{
     BERT_KEYS, Bert, BertConfig, BertEmbeddings, BertLayer, ContextAttention, CrossAttention, SelfAttention,
-    check_context,
+    Sight, check_context,
 };
 pub use cache::{CrossKeyValue, KvCache};
+pub use dropout::{TextDropout, drop_path};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use norm::LayerNorm;

@@ -34,6 +34,29 @@ impl TokenBatch {
         }
     }
 
+    /// The same texts with another first token: BLIP's networks are told by it what to do.
+    pub fn with_first_token(mut self, id: u32) -> Self {
+        let [_, length] = self.shape();
+        if length > 0 {
+            self.input_ids
+                .chunks_exact_mut(length)
+                .for_each(|row| row[0] = id);
+        }
+        self
+    }
+
+    /// Some of the rows, in another order, any of them more than once.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below the number of rows.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            input_ids: rows.iter().flat_map(|&row| self.row(row)).copied().collect(),
+            mask: self.mask.select(rows),
+        }
+    }
+
     /// `[rows, length]`.
     pub fn shape(&self) -> [usize; 2] {
         self.mask.shape()

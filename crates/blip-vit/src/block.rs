@@ -1,6 +1,6 @@
 //! One block of the Vision Transformer, pre-norm.
 
-use blip_nn::{LayerNorm, Mlp};
+use blip_nn::{LayerNorm, Mlp, drop_path};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -13,6 +13,8 @@ pub struct Block {
     pub(crate) attn: Attention,
     norm2: LayerNorm,
     mlp: Mlp,
+    /// How often a branch is left out in training.
+    drop_path_rate: f64,
 }
 
 impl Block {
@@ -23,7 +25,13 @@ impl Block {
             attn: Attention::new(config, device),
             norm2: LayerNorm::new(width, epsilon, device),
             mlp: Mlp::new(width, config.intermediate_size, device),
+            drop_path_rate: 0.0,
         }
+    }
+
+    pub(crate) fn with_drop_path(mut self, rate: f64) -> Self {
+        self.drop_path_rate = rate;
+        self
     }
 
     /// Applies the block.
@@ -32,7 +40,8 @@ impl Block {
     ///
     /// - input, output: `[batch, tokens, hidden_size]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.attn.forward(self.norm1.forward(x));
-        x.clone() + self.mlp.forward(self.norm2.forward(x))
+        let drop = |branch| drop_path(branch, self.drop_path_rate);
+        let x = x.clone() + drop(self.attn.forward(self.norm1.forward(x)));
+        x.clone() + drop(self.mlp.forward(self.norm2.forward(x)))
     }
 }

@@ -33,4 +33,11 @@ pub enum VitError {
         /// The most patches.
         limit: usize,
     },
+
+    /// A rate that is no probability of leaving something out.
+    #[error("drop path rate: expected at least 0 and below 1, got {rate}")]
+    DropPath {
+        /// The rate.
+        rate: f64,
+    },
 }

@@ -89,6 +89,26 @@ impl VisionTransformer {
         Ok(self)
     }
 
+    /// The same encoder, trained with stochastic depth: the last block leaves a branch out with probability `rate`, the
+    /// first never, those between in even steps. It is at work on an autodiff device, and nowhere else.
+    ///
+    /// Source: salesforce/BLIP@056a169 `models/vit.py` `drop_path_rate`; 0.1 for answering and reasoning.
+    ///
+    /// # Errors
+    ///
+    /// [`VitError::DropPath`] if `rate` is not at least 0 and below 1.
+    pub fn with_drop_path(mut self, rate: f64) -> Result<Self, VitError> {
+        if !(0.0..1.0).contains(&rate) {
+            return Err(VitError::DropPath { rate });
+        }
+        let last = self.blocks.len().saturating_sub(1).max(1) as f64;
+        let blocks = self.blocks.into_iter().enumerate();
+        self.blocks = blocks
+            .map(|(index, block)| block.with_drop_path(rate * index as f64 / last))
+            .collect();
+        Ok(self)
+    }
+
     /// Where the weights are.
     pub fn device(&self) -> Device {
         self.patch_embed.device()
