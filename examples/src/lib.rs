@@ -1,6 +1,7 @@
 //! What the example programs share: how a model is named and loaded, how pictures are found and read, what flags take,
 //! how results and errors are told.
 
+pub mod demo;
 mod exit;
 mod list;
 mod model;

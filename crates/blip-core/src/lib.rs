@@ -91,7 +91,7 @@ pub use blip_index::IndexError;
 pub use blip_nn::BertConfig;
 pub use blip_processor::{
     AlphaPolicy, BertTokenizer, ImageLimits, ImageProcessor, ImageProcessorConfig, ProcessorError, RgbImage,
-    pre_caption, pre_question,
+    pre_caption, pre_question, train_vocabulary,
 };
 pub use blip_tasks::{
     Answer, AnswerList, AnswerOptions, BeamSemantics, Caption, CaptionOptions, EarlyStopping, Embeddings,

@@ -212,4 +212,11 @@ pub enum ProcessorError {
         /// What it says.
         source: Box<dyn Error + Send + Sync>,
     },
-}
+
+
+    /// input: texts that no vocabulary can be trained on.
+    #[error("cannot train a vocabulary: {what}")]
+    Training {
+        /// Why not.
+        what: String,
+    },}

@@ -57,6 +57,7 @@ mod processor;
 mod rgb;
 mod text;
 mod tokenizer;
+mod training;
 mod vocabulary;
 
 pub use bicubic::{MAX_RESIZED_SIDE, PassOrder, resize_bicubic};
@@ -70,3 +71,4 @@ pub use text::{pre_caption, pre_question};
 #[cfg(feature = "vocab")]
 pub use tokenizer::BERT_BASE_UNCASED;
 pub use tokenizer::{BertTokenizer, SpecialTokenPolicy};
+pub use training::train_vocabulary;

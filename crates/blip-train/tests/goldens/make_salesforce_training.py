@@ -73,7 +73,7 @@ PROMPTED = [
     "a picture of snow",
 ]
 QUESTIONS = ["what is it?", "who is riding the brown horse near the river?", "are there two dogs or cats?"]
-ANSWERS = [["red", "red and white"], ["a man"], ["yes", "two dogs", "in the boys' room"]]
+ANSWERS = [["red", "red and white"], ["a man"], ["dogs", "two dogs", "in the boys' room"]]
 ANSWER_WEIGHTS = [[0.7, 0.3], [0.2], [0.6, 0.3, 0.1]]
 PAIRS = [[0, 1], [1, 2], [2, 3], [4, 4]]
 STATEMENTS = [
@@ -190,6 +190,10 @@ def names(model):
 
 # ---- Steps
 
+# What they are called in the original.
+LOSSES = ("loss_i2t", "loss_t2i", "loss_ita", "loss_itm", "loss_lm")
+LOGITS = ("sim_i2t", "sim_t2i", "sim_i2t_m", "sim_t2i_m", "vl_output", "prediction")
+
 
 @dataclasses.dataclass
 class Step:
@@ -289,16 +293,13 @@ def run(model, batches, rates, given=None, noise=None):
                 parameter.grad += noise[1][index][name] * torch.randn(parameter.shape, generator=generator)
         optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
-        losses = {name: found[name].detach() for name in LOSSES if name in found}
+        losses = {name: found[name].detach() for name in LOSSES if name in found} if len(parts) > 1 else {}
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         kept = {
             name: value.detach() if torch.is_tensor(value) else value for name, value in {**found, **before}.items()
         }
         steps.append(Step({**losses, "loss": loss.detach()}, kept, draws, drawn_from, gradients, state))
     return steps
-
-
-LOSSES = ("loss_i2t", "loss_t2i", "loss_ita", "loss_itm", "loss_lm")
 
 
 def difference(some, others):
@@ -351,6 +352,9 @@ class Training:
             "relative": relative[worst],
             "relative_of": worst,
         }
+        for name in LOGITS:
+            if name in step.locals:
+                found[name] = difference(step.locals[name], exact.locals[name])
         if index > 0:
             others = [other[index] for other in self.disturbed]
             found["loss_disturbed"] = max(difference(step.losses, other.losses) for other in others)
@@ -494,7 +498,12 @@ def record_pretrain(folder, out, versions):
     training = Training(model, batches, [LEARNING_RATE] * 2)
     check_ties(training)
     for index, (batch, step) in enumerate(zip(batches, training.steps)):
-        settings = {"alpha": batch["alpha"], "learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}
+        settings = {
+            "alpha": batch["alpha"],
+            "momentum": model.momentum,
+            "learning_rate": LEARNING_RATE,
+            "weight_decay": WEIGHT_DECAY,
+        }
         values = values_of(versions, "pretrain", captions=batch["caption"], settings=settings)
         values.add("pixel_values", batch["image"])
         add_text(values, "text", step.locals["text"].input_ids, step.locals["text"].attention_mask)
@@ -521,7 +530,7 @@ def record_pretrain(folder, out, versions):
 
 
 def is_small(name):
-    return name.startswith(("vision_proj", "text_proj", "itm_head", "cls_head", "visual_encoder.cls_token"))
+    return name.startswith(("vision_proj", "text_proj", "itm_head")) or name.endswith(".cls_token")
 
 
 def check_ties(training):
@@ -556,7 +565,7 @@ def record_retrieval(folder, out, versions):
     assert all(torch.equal(*two) for two in zip(step.drawn_from, other.drawn_from))
     model.negative_all_rank = False
 
-    settings = {"alpha": alpha, "negative_all_rank": "the same on one process"}
+    settings = {"alpha": alpha, "momentum": model.momentum, "negative_all_rank": "either: equal on one process"}
     values = values_of(versions, "retrieval", captions=RETRIEVAL_TEXTS, settings=settings)
     values.add("pixel_values", pixels)
     values.add("image_ids", index)

@@ -1,4 +1,8 @@
 //! The crate as its users see it.
 
+mod fine_tuning;
+mod golden;
+mod pretraining;
 mod run;
+mod schedule;
 mod tiny;

@@ -1,0 +1,189 @@
+//! Sentences about a scene, true or false by a single fact.
+
+use rand::Rng;
+
+use crate::draw::Draw;
+use crate::{Background, Claim, Color, FactKind, Judgement, Mention, Scene, Shape};
+
+/// How many of the statements omit the sizes.
+const WITHOUT_SIZES: f32 = 0.25;
+
+/// How many of the statements about several items name only one.
+const ONE_ITEM: f32 = 0.2;
+
+/// What a false count states: one as often as all others.
+const FALSE_COUNTS: [usize; 6] = [1, 1, 1, 2, 3, 4];
+
+/// A sentence like a caption.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Statement {
+    /// The sentence.
+    pub text: String,
+    /// The sort of the single fact that was made false, or `None` if all are true.
+    pub changed: Option<FactKind>,
+}
+
+impl Statement {
+    /// Whether the sentence is true of its scene.
+    pub fn is_true(&self) -> bool {
+        self.changed.is_none()
+    }
+}
+
+impl Scene {
+    /// A sentence about this scene: true, or a true one of which exactly one fact was changed.
+    ///
+    /// The changed fact is a colour, a shape, a size, a count, the relation or the background, whichever the sentence
+    /// states. Each is about as likely, but for counts: not all can be changed without making the text absurd.
+    pub fn statement<R: Rng + ?Sized>(&self, rng: &mut R, truth: bool) -> Statement {
+        let claim = self.sample_partial_claim(rng);
+        if truth {
+            return Statement {
+                text: claim.varied_text(rng),
+                changed: None,
+            };
+        }
+        let (claim, changed) = self.falsify(&claim, rng);
+        Statement {
+            text: claim.varied_text(rng),
+            changed: Some(changed),
+        }
+    }
+
+    /// A true claim that may leave out sizes, the background and items.
+    fn sample_partial_claim<R: Rng + ?Sized>(&self, rng: &mut R) -> Claim {
+        let mut claim = self.sample_claim(rng);
+        if claim.mentions.len() > 1 && rng.chance(ONE_ITEM) {
+            let only = claim.mentions[rng.below(claim.mentions.len())];
+            claim.mentions = vec![only];
+            claim.relations.clear();
+        }
+        if rng.chance(WITHOUT_SIZES) {
+            let mut without = claim.clone();
+            for mention in &mut without.mentions {
+                mention.size = None;
+            }
+            // Of two alike but for their sizes, the sizes are needed.
+            if Judgement::of_claim(&without, self).is_true() {
+                claim = without;
+            }
+        }
+        claim
+    }
+
+    /// The claim with one fact changed such that it is false.
+    fn falsify<R: Rng + ?Sized>(&self, claim: &Claim, rng: &mut R) -> (Claim, FactKind) {
+        let split = self.split();
+        let mut kinds = [
+            FactKind::Color,
+            FactKind::Shape,
+            FactKind::Size,
+            FactKind::Count,
+            FactKind::Relation,
+            FactKind::Background,
+        ];
+        rng.shuffle(&mut kinds);
+        for strict in [true, false] {
+            for kind in kinds {
+                // Less often of one object, and more often to one: else "four" would be mostly false.
+                let one = claim.mentions.iter().all(|mention| mention.count == 1);
+                if strict && kind == FactKind::Count && one && rng.chance(0.5) {
+                    continue;
+                }
+                let mut variants = variants(claim, kind);
+                variants.retain(|variant| {
+                    let usual = is_plausible(variant) && split.may_state(variant);
+                    !Judgement::of_claim(variant, self).is_true() && (usual || !strict)
+                });
+                if let Some(variant) = rng.pick(&variants) {
+                    return (variant, kind);
+                }
+            }
+        }
+        unreachable!("of the six other colours of a mention, at most three are in the scene")
+    }
+}
+
+/// Whether a sampled scene could be like this: "two small stars and a small star" or "four circles above a square" is
+/// false without a look at the picture.
+fn is_plausible(claim: &Claim) -> bool {
+    let named_once = claim.mentions.iter().enumerate().all(|(place, mention)| {
+        claim.mentions[..place]
+            .iter()
+            .all(|before| before.kind() != mention.kind())
+    });
+    let counts: Vec<usize> = claim.mentions.iter().map(|mention| mention.count).collect();
+    named_once
+        && match *counts.as_slice() {
+            [_] | [1, 1, 1] => true,
+            [1, 1] => !claim.relations.is_empty(),
+            [1, 2..=3] | [2..=3, 1] => claim.relations.is_empty(),
+            _ => false,
+        }
+}
+
+/// The claim with one fact of this sort changed, in every way there is.
+fn variants(claim: &Claim, kind: FactKind) -> Vec<Claim> {
+    let mut variants = Vec::new();
+    for place in 0..claim.mentions.len() {
+        let mention = claim.mentions[place];
+        let mut push = |changed| {
+            let mut variant = claim.clone();
+            variant.mentions[place] = changed;
+            variants.push(variant);
+        };
+        match kind {
+            FactKind::Color => Color::ALL
+                .into_iter()
+                .filter(|color| mention.color.is_some_and(|stated| stated != *color))
+                .for_each(|color| {
+                    push(Mention {
+                        color: Some(color),
+                        ..mention
+                    });
+                }),
+            FactKind::Shape => Shape::ALL
+                .into_iter()
+                .filter(|shape| mention.shape.is_some_and(|stated| stated != *shape))
+                .for_each(|shape| {
+                    push(Mention {
+                        shape: Some(shape),
+                        ..mention
+                    });
+                }),
+            FactKind::Size => mention.size.into_iter().for_each(|size| {
+                push(Mention {
+                    size: Some(size.other()),
+                    ..mention
+                });
+            }),
+            FactKind::Count => FALSE_COUNTS
+                .into_iter()
+                .filter(|count| *count != mention.count)
+                .for_each(|count| push(Mention { count, ..mention })),
+            FactKind::Relation | FactKind::Background | FactKind::Existence => {}
+        }
+    }
+    match (kind, claim.background) {
+        (FactKind::Relation, _) => {
+            for place in 0..claim.relations.len() {
+                let mut variant = claim.clone();
+                variant.relations[place].relation = variant.relations[place].relation.inverse();
+                variants.push(variant);
+            }
+        }
+        (FactKind::Background, Some(stated)) => {
+            variants.extend(
+                Background::ALL
+                    .into_iter()
+                    .filter(|background| *background != stated)
+                    .map(|background| Claim {
+                        background: Some(background),
+                        ..claim.clone()
+                    }),
+            );
+        }
+        _ => {}
+    }
+    variants
+}

@@ -1,0 +1,69 @@
+//! Statements are what they are said to be.
+
+use std::collections::HashMap;
+
+use blip_demo::{Claim, FactKind, Judgement, Mention, Relation, Scene, Split, seeded};
+
+/// Whether a claim holds, without the judge: every mention means exactly the objects of one kind and size that fit
+/// it, and what is stated of them is so.
+fn holds(claim: &Claim, scene: &Scene) -> bool {
+    let fitting = |mention: &Mention| {
+        scene
+            .objects()
+            .iter()
+            .filter(|object| mention.fits(object))
+            .collect::<Vec<_>>()
+    };
+    let mentions = claim
+        .mentions
+        .iter()
+        .all(|mention| fitting(mention).len() == mention.count);
+    let distinct = claim
+        .mentions
+        .iter()
+        .enumerate()
+        .all(|(place, mention)| !claim.mentions[..place].contains(mention));
+    let relations = mentions
+        && claim.relations.iter().all(|stated| {
+            let [first, second] =
+                [stated.subject, stated.object].map(|place| fitting(&claim.mentions[place])[0]);
+            let [x, y] = [0, 1].map(|axis| first.center[axis] - second.center[axis]);
+            match stated.relation {
+                Relation::LeftOf => x < 0.0 && x.abs() > y.abs(),
+                Relation::RightOf => x > 0.0 && x.abs() > y.abs(),
+                Relation::Above => y < 0.0 && y.abs() > x.abs(),
+                Relation::Below => y > 0.0 && y.abs() > x.abs(),
+            }
+        });
+    let background = claim
+        .background
+        .is_none_or(|background| background == scene.background());
+    mentions && distinct && relations && background
+}
+
+#[test]
+fn statements_are_true_or_false_as_asked() {
+    let mut changes: HashMap<FactKind, usize> = HashMap::new();
+    for split in Split::ALL {
+        for seed in 0..4_000 {
+            let scene = Scene::sample(seed, split);
+            let mut rng = seeded(seed);
+            for truth in [true, false] {
+                let statement = scene.statement(&mut rng, truth);
+                let claim: Claim = statement.text.parse().unwrap();
+                assert_eq!(statement.is_true(), truth);
+                assert_eq!(holds(&claim, &scene), truth, "{statement:?}: {:?}", scene.facts());
+                let judgement = Judgement::of(&statement.text, &scene);
+                assert_eq!(judgement.is_true(), truth, "{statement:?}: {judgement:?}");
+                if let Some(changed) = statement.changed {
+                    *changes.entry(changed).or_default() += 1;
+                    assert_eq!(judgement.wrong.len(), 1, "{statement:?}: {judgement:?}");
+                }
+                assert!(statement.text.split_whitespace().count() <= 24);
+            }
+        }
+    }
+    // All six sorts, none of them rare.
+    assert_eq!(changes.len(), 6);
+    assert!(changes.values().all(|count| *count > 500), "{changes:?}");
+}
