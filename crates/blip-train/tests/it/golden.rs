@@ -152,9 +152,13 @@ impl NegativeSampler for Recorded<'_> {
     }
 }
 
-/// The gradients of the sum of losses, under the names of the state dict; zeros where there is none.
-pub(crate) fn gradients(trainee: &Trainee, losses: &Losses) -> HashMap<String, Vec<f32>> {
-    let gradients = GradientsParams::from_grads(losses.total.clone().backward(), trainee);
+/// The gradients of the sum of losses.
+pub(crate) fn gradients(trainee: &Trainee, losses: &Losses) -> GradientsParams {
+    GradientsParams::from_grads(losses.total.clone().backward(), trainee)
+}
+
+/// Gradients under the names of the state dict; zeros where there is none.
+pub(crate) fn named(trainee: &Trainee, gradients: &GradientsParams) -> HashMap<String, Vec<f32>> {
     let mut named = HashMap::new();
     if let Some(temperature) = &trainee.temperature {
         let gradient = gradients.get::<1>(temperature.id).unwrap();
@@ -188,9 +192,9 @@ pub(crate) fn momentum_entries(momentum: &MomentumEncoders) -> HashMap<String, V
     named
 }
 
-struct Replace(GradientsParams);
+struct Replace<'a>(&'a GradientsParams);
 
-impl ModuleMapper for Replace {
+impl ModuleMapper for Replace<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let value = param.val().without_autodiff();
         let gradient = self.0.get::<D>(param.id).map(Tensor::without_autodiff);
@@ -243,8 +247,15 @@ pub(crate) fn assert_after(golden: &Golden, got: &HashMap<String, Vec<f32>>, tol
             continue;
         };
         let (mut same, mut want) = (Vec::new(), Vec::new());
-        for (&value, recorded) in values.iter().zip(golden.f32(&name)) {
-            if !recorded.is_nan() {
+        // Softmax does not see the keys' bias: all of its gradient is rounding.
+        let third = values.len() / 3;
+        let unseen = if parameter.ends_with("attn.qkv.bias") {
+            third..2 * third
+        } else {
+            0..0
+        };
+        for (index, (&value, recorded)) in values.iter().zip(golden.f32(&name)).enumerate() {
+            if !recorded.is_nan() && !unseen.contains(&index) {
                 same.push(value);
                 want.push(recorded);
             }
@@ -269,10 +280,9 @@ pub(crate) fn assert_loss(golden: &Golden, losses: &Losses, tolerance: f32) {
 pub(crate) fn step<O: Objective>(
     objective: &mut O,
     optimizer: &mut burn::optim::ModuleOptimizer,
-    losses: &Losses,
+    gradients: GradientsParams,
     learning_rate: f64,
 ) {
     let trainee = objective.trainee().clone();
-    let gradients = GradientsParams::from_grads(losses.total.clone().backward(), &trainee);
     objective.set_trainee(optimizer.step(learning_rate, trainee, gradients));
 }
