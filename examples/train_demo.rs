@@ -1,35 +1,121 @@
-//! Trains the demonstration model from nothing.
+//! Trains the demonstration model from nothing: the recipe of what is in `blip-demo`.
 //!
 //! ```text
 //! cargo run --release --example train_demo -- --out demo
 //! ```
+//!
+//! ```text
+//! vocabulary ─▶ language ─▶ pretrain ─────▶ general ────▶ export      captions, matching, search
+//!               LM alone    ITC, ITM, LM    the same      ▲           the image encoder stays as pre-training left it
+//!                                 ├───────▶ answering ────┤           questions
+//!                                 └───────▶ reasoning ────┘           pairs of pictures
+//! ```
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use blip_core::{BertTokenizer, BlipModel, Device, Part, Tokenizer};
-use blip_demo::corpus;
-use blip_examples::demo::{CaptionedScenes, SceneReader, demo_config};
-use blip_examples::exit;
-use blip_train::{
-    AlphaRamp, Pretraining, PretrainingOptions, Regularization, Run, RunOptions, Schedule, Trainee,
+use blip_core::traits::SpecialTokens;
+use blip_core::weights::{
+    Checkpoint, CheckpointWriter, DType, TensorInfo, load_module, module_entries, module_tensors, save_module,
 };
-use clap::Parser;
+use blip_core::{
+    BertTokenizer, BlipConfig, BlipModel, Device, Layout, PairEncoder, Part, Task, TextEncoder, Tokenizer,
+    device, train_vocabulary,
+};
+use blip_demo::corpus;
+use blip_examples::demo::{
+    CaptionedScenes, PairedScenes, QuestionedScenes, SceneReader, Scenes, demo_config, widened,
+};
+use blip_examples::{exit, progress};
+use blip_train::{
+    AlphaRamp, Answering, BatchSource, Captioning, Objective, Pretraining, PretrainingOptions, Reasoning,
+    Regularization, Run, RunOptions, Schedule, Trainee,
+};
+use clap::{Parser, ValueEnum};
 
-/// Trains the demonstration model from nothing.
+/// Trains the demonstration model from nothing. Stages whose result is there are left out, and one that was stopped goes
+/// on: the same command again is always right.
 #[derive(Parser)]
 #[command(name = "train_demo")]
 struct Cli {
-    #[arg(long)]
+    /// Folder of everything that is made; weights/ in it is what blip-demo ships.
+    #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    #[arg(long, default_value_t = 3000)]
-    steps: usize,
-    #[arg(long, default_value_t = 32)]
-    batch_size: usize,
-    #[arg(long, default_value_t = 1e-3)]
-    lr: f64,
+
+    /// The last stage to run.
+    #[arg(long, value_enum, default_value_t = Stage::Export)]
+    until: Stage,
+
+    /// Only this stage, after those that it needs.
+    #[arg(long, value_enum, conflicts_with = "until")]
+    only: Option<Stage>,
+
+    /// Where everything random comes from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// All numbers of steps times this: below 1 for a quick look.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+
+    /// Where the networks run: flex (the CPU), wgpu, vulkan or metal (features of the same names).
+    #[arg(long, default_value = "flex")]
+    device: String,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Stage {
+    Vocabulary,
+    Language,
+    Pretrain,
+    Answering,
+    Reasoning,
+    General,
+    Export,
+}
+
+/// Texts that the vocabulary is trained on, and its size.
+const CORPUS: (usize, usize) = (60_000, 256);
+
+/// Steps, scenes a step, and the greatest learning rate of a stage.
+struct Recipe {
+    steps: usize,
+    batch_size: usize,
+    learning_rate: f64,
+}
+
+const LANGUAGE: Recipe = Recipe {
+    steps: 6000,
+    batch_size: 32,
+    learning_rate: 1e-3,
+};
+const PRETRAIN: Recipe = Recipe {
+    steps: 3000,
+    batch_size: 48,
+    learning_rate: 5e-4,
+};
+const ANSWERING: Recipe = Recipe {
+    steps: 5000,
+    batch_size: 16,
+    learning_rate: 7e-4,
+};
+const REASONING: Recipe = Recipe {
+    steps: 5000,
+    batch_size: 32,
+    learning_rate: 5e-4,
+};
+const GENERAL: Recipe = Recipe {
+    steps: 3000,
+    batch_size: 48,
+    learning_rate: 3e-4,
+};
+
+/// Questions about each scene of a step.
+const QUESTIONS: usize = 4;
+
+/// Features that the contrastive loss remembers.
+const QUEUE: usize = 2048 + 256;
 
 fn main() -> ExitCode {
     exit(run(&Cli::parse()))
@@ -37,55 +123,260 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
     std::fs::create_dir_all(&cli.out)?;
-    let vocab = cli.out.join("vocab.txt");
-    if !vocab.exists() {
-        std::fs::write(&vocab, blip_core::train_vocabulary(corpus(1, 60_000), 256)?)?;
+    let kitchen = Kitchen::new(cli)?;
+    let wanted = |stage: Stage| match cli.only {
+        Some(only) => stage == only,
+        None => stage <= cli.until,
+    };
+    if wanted(Stage::Language) {
+        kitchen.language()?;
     }
-    let tokenizer = BertTokenizer::from_file(&vocab)?;
-    println!("vocabulary {}", tokenizer.vocab_size());
-    let config = demo_config(&tokenizer);
-    let special = tokenizer.special_tokens();
-    let reader = SceneReader::new(tokenizer).map_err(|error| error.to_string())?;
-    let device = Device::flex();
-    let parts = [Part::TextEncoder, Part::TextDecoder, Part::Projections, Part::ItmHead];
-    let model = BlipModel::from_seed(&config, &parts, 1, &device)?;
-    let trainee =
-        Trainee::new(model, &Regularization::NONE, &device)?.with_contrast(0.07, 2048, 2)?;
-    let options = PretrainingOptions {
-        special,
-        momentum: 0.995,
-        alpha: AlphaRamp::Constant(0.2),
-    };
-    let objective = Pretraining::new(trainee, options)?;
-    let schedule = Schedule::WarmupCosine {
-        init_lr: cli.lr,
-        min_lr: 1e-5,
-        warmup_steps: 300,
-        max_steps: cli.steps,
-    };
-    let mut options = RunOptions::new(1, schedule);
-    options.folder = Some(cli.out.join("pretrain"));
-    options.checkpoint_every = 250;
-    options.optimizer.max_grad_norm = Some(1.0);
-    let mut run = Run::new(objective, options)?;
-    let source = CaptionedScenes {
-        reader: &reader,
-        batch_size: cli.batch_size,
-        steps: cli.steps,
-    };
-    run.train(&source, |report| {
-        if report.step % 10 == 0 {
-            println!(
-                "{} lr {:.5} {:?} norm {:.2} {:.0}s left {:.0}s",
-                report.step,
-                report.learning_rate,
-                report.parts,
-                report.grad_norm.unwrap_or(0.0),
-                report.seconds,
-                report.seconds_left
-            );
-        }
-        true
-    })?;
+    if wanted(Stage::Pretrain) {
+        kitchen.pretrain()?;
+    }
+    if wanted(Stage::Answering) {
+        kitchen.answering()?;
+    }
+    if wanted(Stage::Reasoning) {
+        kitchen.reasoning()?;
+    }
+    if wanted(Stage::General) {
+        kitchen.general()?;
+    }
+    if wanted(Stage::Export) {
+        kitchen.export()?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What every stage takes.
+struct Kitchen<'a> {
+    cli: &'a Cli,
+    device: Device,
+    config: BlipConfig,
+    special: SpecialTokens,
+    reader: SceneReader,
+}
+
+/// The parts that pre-training trains, beside the image encoder.
+const PRETRAINED: &[Part] = &[
+    Part::VisualEncoder,
+    Part::TextEncoder,
+    Part::TextDecoder,
+    Part::Projections,
+    Part::ItmHead,
+];
+
+impl<'a> Kitchen<'a> {
+    fn new(cli: &'a Cli) -> Result<Self, Box<dyn Error>> {
+        let path = cli.out.join("vocab.txt");
+        if !path.exists() {
+            let (texts, size) = CORPUS;
+            std::fs::write(&path, train_vocabulary(corpus(cli.seed, texts), size)?)?;
+        }
+        let tokenizer = BertTokenizer::from_file(&path)?;
+        let (config, special) = (demo_config(&tokenizer), tokenizer.special_tokens());
+        let reader = SceneReader::new(tokenizer).map_err(|error| error.to_string())?;
+        Ok(Self {
+            cli,
+            device: device(&cli.device)?,
+            config,
+            special,
+            reader,
+        })
+    }
+
+    /// `recipe`'s steps, scaled.
+    fn scenes(&self, recipe: &Recipe) -> Scenes<'_> {
+        Scenes {
+            reader: &self.reader,
+            batch_size: recipe.batch_size,
+            steps: ((recipe.steps as f64 * self.cli.scale) as usize).max(1),
+        }
+    }
+
+    fn file(&self, stage: &str) -> PathBuf {
+        self.cli.out.join(format!("{stage}.safetensors"))
+    }
+
+    /// Some parts of a stage's result.
+    fn load(&self, stage: &str, parts: &[Part]) -> Result<BlipModel, Box<dyn Error>> {
+        let path = self.file(stage);
+        let checkpoint =
+            Checkpoint::open(&path).map_err(|error| format!("{error}; is the stage {stage} done?"))?;
+        let model = BlipModel::new(&self.config, parts, &self.device)?;
+        let keys = BlipModel::keys(Layout::Salesforce, parts);
+        Ok(load_module(&checkpoint, model, &keys, &self.device)?.0)
+    }
+
+    /// Trains to the end and saves what was trained.
+    fn train<O: Objective, S: BatchSource<Batch = O::Batch>>(
+        &self,
+        stage: &str,
+        objective: O,
+        source: &S,
+        recipe: &Recipe,
+    ) -> Result<(), Box<dyn Error>> {
+        let steps = source.steps_per_epoch();
+        let schedule = Schedule::WarmupCosine {
+            init_lr: recipe.learning_rate,
+            min_lr: recipe.learning_rate / 100.0,
+            warmup_steps: (steps / 20).min(300),
+            max_steps: steps,
+        };
+        let mut options = RunOptions::new(1, schedule);
+        options.seed = self.cli.seed.wrapping_add(stage.len() as u64);
+        options.folder = Some(self.cli.out.join(stage));
+        options.checkpoint_every = 250;
+        options.optimizer.max_grad_norm = Some(1.0);
+        let mut run = Run::new(objective, options)?;
+        let bar = progress(stage, steps);
+        run.train(source, |report| {
+            bar.tell(report);
+            true
+        })?;
+        bar.finish();
+        let model = run.into_objective().trainee().finished();
+        let keys = BlipModel::keys(Layout::Salesforce, &model.parts());
+        save_module(&model, &keys, DType::F32, self.file(stage))?;
+        Ok(())
+    }
+
+    /// Language modelling alone, from seeded weights: of the three losses the one that teaches most of a picture for its
+    /// time.
+    fn language(&self) -> Result<(), Box<dyn Error>> {
+        if self.file("language").exists() {
+            return Ok(());
+        }
+        let parts = Task::Captioning.parts();
+        let model = BlipModel::from_seed(&self.config, parts, self.cli.seed, &self.device)?;
+        let source = CaptionedScenes {
+            scenes: self.scenes(&LANGUAGE),
+            prompted: 0.0,
+        };
+        let trainee = Trainee::new(widened(model), &Regularization::NONE, &self.device)?;
+        let objective = Captioning::new(trainee, self.special.dec, 1)?;
+        self.train("language", objective, &source, &LANGUAGE)
+    }
+
+    /// Contrast, matching and language modelling. The text encoder begins as the decoder is, as in the original both
+    /// begin as one BERT.
+    fn pretrain(&self) -> Result<(), Box<dyn Error>> {
+        if self.file("pretrain").exists() {
+            return Ok(());
+        }
+        let mut model = self.load("language", Task::Captioning.parts())?;
+        let fresh = BlipModel::from_seed(&self.config, PRETRAINED, self.cli.seed, &self.device)?;
+        let fresh = widened(fresh);
+        let decoder = model.text_decoder.as_ref().expect("it was asked for");
+        model.text_encoder = Some(TextEncoder::of_bert(decoder.bert().clone()));
+        model.vision_proj = fresh.vision_proj;
+        model.text_proj = fresh.text_proj;
+        model.itm_head = fresh.itm_head;
+        let source = CaptionedScenes {
+            scenes: self.scenes(&PRETRAIN),
+            prompted: 0.0,
+        };
+        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?;
+        let objective = self.contrastive(trainee, 0.2)?;
+        self.train("pretrain", objective, &source, &PRETRAIN)
+    }
+
+    /// The same on larger batches over a frozen image encoder, with both first tokens and now and then the prompt.
+    fn general(&self) -> Result<(), Box<dyn Error>> {
+        if self.file("general").exists() {
+            return Ok(());
+        }
+        let model = self.load("pretrain", PRETRAINED)?;
+        let source = CaptionedScenes {
+            scenes: self.scenes(&GENERAL),
+            prompted: 0.08,
+        };
+        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?.with_frozen_image_encoder();
+        let objective = self
+            .contrastive(trainee, 0.4)?
+            .with_first_tokens(vec![self.special.enc, self.special.cls]);
+        self.train("general", objective, &source, &GENERAL)
+    }
+
+    fn contrastive(&self, trainee: Trainee, alpha: f64) -> Result<Pretraining, Box<dyn Error>> {
+        let trainee = trainee.with_contrast(0.07, QUEUE, self.cli.seed)?;
+        let options = PretrainingOptions {
+            alpha: AlphaRamp::Constant(alpha),
+            special: self.special,
+            ..PretrainingOptions::default()
+        };
+        Ok(Pretraining::new(trainee, options)?)
+    }
+
+    fn answering(&self) -> Result<(), Box<dyn Error>> {
+        if self.file("answering").exists() {
+            return Ok(());
+        }
+        let model = self.load("pretrain", Task::QuestionAnswering.parts())?;
+        let source = QuestionedScenes {
+            scenes: self.scenes(&ANSWERING),
+            questions: QUESTIONS,
+        };
+        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?.with_frozen_image_encoder();
+        let objective = Answering::new(trainee, self.special)?
+            .with_first_tokens(vec![self.special.enc, self.special.cls]);
+        self.train("answering", objective, &source, &ANSWERING)
+    }
+
+    fn reasoning(&self) -> Result<(), Box<dyn Error>> {
+        if self.file("reasoning").exists() {
+            return Ok(());
+        }
+        let mut model = self.load("pretrain", &[Part::TextEncoder])?;
+        let head = BlipModel::from_seed(&self.config, &[Part::ClsHead], self.cli.seed, &self.device)?;
+        let encoder = model.text_encoder.take().expect("it was asked for");
+        let pair = PairEncoder::of_text_encoder(&encoder, &self.config.text, &self.device)?;
+        model.pair_encoder = Some(pair);
+        model.cls_head = head.cls_head;
+        let source = PairedScenes(self.scenes(&REASONING));
+        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?.with_frozen_image_encoder();
+        let objective = Reasoning::new(trainee, self.special.enc)?;
+        self.train("reasoning", objective, &source, &REASONING)
+    }
+
+    /// The files of `blip-demo`, in f16: what is shared is written once.
+    fn export(&self) -> Result<(), Box<dyn Error>> {
+        let folder = self.cli.out.join("weights");
+        std::fs::create_dir_all(&folder)?;
+        let path = |name: &str| folder.join(name);
+        std::fs::write(path("config.json"), self.config.to_json(Task::Captioning)?)?;
+        std::fs::copy(self.cli.out.join("vocab.txt"), path("vocab.txt"))?;
+        let general = self.load("general", PRETRAINED)?;
+        // The decoder shares all but self-attention with the encoder, and its head the words.
+        let own = |name: &str| match name.strip_prefix("text_decoder.bert.") {
+            Some(rest) => rest.contains(".attention."),
+            None => name != "text_decoder.cls.predictions.decoder.weight",
+        };
+        write_f16(&general, &path("general.safetensors"), own)?;
+        let texts = |name: &str| {
+            !name.starts_with("vision_model.") && name != "text_decoder.cls.predictions.decoder.weight"
+        };
+        let answering = self.load("answering", Task::QuestionAnswering.parts())?;
+        write_f16(&answering, &path("answering.safetensors"), texts)?;
+        let reasoning = self.load("reasoning", Task::Reasoning.parts())?;
+        write_f16(&reasoning, &path("reasoning.safetensors"), texts)?;
+        Ok(())
+    }
+}
+
+/// Writes the tensors of a model that are wanted.
+fn write_f16(model: &BlipModel, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), Box<dyn Error>> {
+    let keys = BlipModel::keys(Layout::HuggingFace, &model.parts());
+    let tensors: Vec<TensorInfo> = module_tensors(model, &keys)?
+        .into_iter()
+        .filter(|tensor| wanted(&tensor.name))
+        .map(|tensor| TensorInfo::new(tensor.name, DType::F16, tensor.shape))
+        .collect();
+    let mut writer = CheckpointWriter::safetensors(path, &tensors, &[("format", "pt")])?;
+    module_entries(model, &keys, |info, values| match wanted(&info.name) {
+        true => writer.write_f32(&info.name, &values),
+        false => Ok(()),
+    })?;
+    Ok(writer.finish()?)
 }

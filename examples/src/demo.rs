@@ -2,17 +2,21 @@
 
 use std::error::Error;
 
+use blip_core::traits::TokenBatch;
 use blip_core::{
     BertConfig, BertTokenizer, BlipConfig, ImageProcessor, ImageProcessorConfig, PixelValues, Tokenizer,
     VitConfig,
 };
-use blip_core::traits::TokenBatch;
-use blip_demo::{Scene, Split, seeded};
-use blip_train::{BatchSource, ImageTextBatch, Moment};
-use rand::Rng;
+use blip_demo::{Question, Scene, Split, pair_statement, sample_pair, seeded};
+use blip_train::{BatchSource, ImageTextBatch, Moment, PairBatch, QuestionBatch};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
+use rand::{Rng, RngExt};
+
+type AnyError = Box<dyn Error + Send + Sync>;
 
 /// Side of the pictures, in pixels.
-pub const IMAGE_SIZE: usize = 80;
+pub const IMAGE_SIZE: usize = 96;
 
 /// Tokens of a caption, first and last included, that generation writes without being asked for more.
 pub const CAPTION_LENGTH: usize = 20;
@@ -22,10 +26,10 @@ pub fn demo_config(tokenizer: &BertTokenizer) -> BlipConfig {
     let vision = VitConfig {
         hidden_size: 128,
         intermediate_size: 512,
-        num_hidden_layers: 4,
+        num_hidden_layers: 3,
         num_attention_heads: 4,
         image_size: IMAGE_SIZE,
-        patch_size: 16,
+        patch_size: 32,
         ..VitConfig::base()
     };
     let text = BertConfig {
@@ -47,6 +51,34 @@ pub fn demo_config(tokenizer: &BertTokenizer) -> BlipConfig {
     }
 }
 
+/// Seeded weights as wide as a narrow network needs them: a matrix of `n` inputs gets a deviation of `1 / sqrt(n)` in place
+/// of 0.02, which is that of networks 768 wide and more. With 0.02 shapes were still not told apart when with this they
+/// were.
+pub fn widened<M: Module>(module: M) -> M {
+    module.map(&mut Widen(Vec::new()))
+}
+
+struct Widen(Vec<String>);
+
+impl ModuleMapper for Widen {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.0.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // Embeddings are normalised behind them.
+        if D != 2 || self.0.iter().any(|name| name.contains("embeddings")) {
+            return param;
+        }
+        let inputs = param.lazy_shape()[0] as f64;
+        param.map(|weight| weight / (0.02 * inputs.sqrt()))
+    }
+}
+
 /// Scenes as the networks take them.
 #[derive(Debug)]
 pub struct SceneReader {
@@ -60,7 +92,7 @@ impl SceneReader {
     /// # Errors
     ///
     /// If no processor can be made.
-    pub fn new(tokenizer: BertTokenizer) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub fn new(tokenizer: BertTokenizer) -> Result<Self, AnyError> {
         let processor = ImageProcessor::new(ImageProcessorConfig::new([IMAGE_SIZE; 2]))?;
         Ok(Self { tokenizer, processor })
     }
@@ -75,11 +107,8 @@ impl SceneReader {
     /// # Errors
     ///
     /// If a scene cannot be rendered.
-    pub fn pixels<'a>(
-        &self,
-        scenes: impl IntoIterator<Item = &'a Scene>,
-    ) -> Result<PixelValues, Box<dyn Error + Send + Sync>> {
-        let pictures: Result<Vec<PixelValues>, Box<dyn Error + Send + Sync>> = scenes
+    pub fn pixels<'a>(&self, scenes: impl IntoIterator<Item = &'a Scene>) -> Result<PixelValues, AnyError> {
+        let pictures: Result<Vec<PixelValues>, AnyError> = scenes
             .into_iter()
             .map(|scene| Ok(self.processor.preprocess(&scene.render(IMAGE_SIZE)?)?))
             .collect();
@@ -91,9 +120,9 @@ impl SceneReader {
     /// # Errors
     ///
     /// If one cannot be tokenized.
-    pub fn tokens<S: AsRef<str>>(&self, texts: &[S]) -> Result<TokenBatch, Box<dyn Error + Send + Sync>> {
+    pub fn tokens<S: AsRef<str>>(&self, texts: impl IntoIterator<Item = S>) -> Result<TokenBatch, AnyError> {
+        let texts = texts.into_iter();
         let rows: Result<Vec<Vec<u32>>, _> = texts
-            .iter()
             .map(|text| self.tokenizer.encode(text.as_ref(), None))
             .collect();
         Ok(TokenBatch::from_rows(&rows?, self.tokenizer.special_tokens().pad))
@@ -104,7 +133,7 @@ impl SceneReader {
     /// # Errors
     ///
     /// If it cannot be tokenized.
-    pub fn caption<R: Rng>(&self, scene: &Scene, rng: &mut R) -> Result<String, Box<dyn Error + Send + Sync>> {
+    pub fn caption<R: Rng>(&self, scene: &Scene, rng: &mut R) -> Result<String, AnyError> {
         loop {
             let caption = scene.caption(rng);
             if self.tokenizer.encode(&caption, None)?.len() <= CAPTION_LENGTH {
@@ -114,9 +143,9 @@ impl SceneReader {
     }
 }
 
-/// Pairs of training scenes and captions, new ones at every step.
+/// Training scenes, new ones at every step, and how many of them at a time.
 #[derive(Debug)]
-pub struct CaptionedScenes<'a> {
+pub struct Scenes<'a> {
     /// How they are read.
     pub reader: &'a SceneReader,
     /// Scenes at a time.
@@ -125,33 +154,134 @@ pub struct CaptionedScenes<'a> {
     pub steps: usize,
 }
 
-/// The seed of one scene of a step.
-pub fn scene_seed(moment: &Moment, index: usize) -> u64 {
-    moment.rng(SCENES + index as u64).next_u64()
-}
-
 /// The streams of chance from which scenes are seeded, one for each place in a batch.
 const SCENES: u64 = 1 << 32;
+
+impl Scenes<'_> {
+    /// A seed for each place in a batch.
+    fn seeds(&self, moment: &Moment) -> Vec<u64> {
+        (0..self.batch_size as u64)
+            .map(|index| moment.rng(SCENES + index).next_u64())
+            .collect()
+    }
+}
+
+/// Scenes with a caption each.
+#[derive(Debug)]
+pub struct CaptionedScenes<'a> {
+    /// The scenes.
+    pub scenes: Scenes<'a>,
+    /// How many of the captions begin with [`PROMPT`], 0..=1.
+    pub prompted: f64,
+}
+
+/// The original's prompt.
+pub const PROMPT: &str = "a picture of ";
 
 impl BatchSource for CaptionedScenes<'_> {
     type Batch = ImageTextBatch;
 
     fn steps_per_epoch(&self) -> usize {
-        self.steps
+        self.scenes.steps
     }
 
-    fn batch(&self, moment: &Moment) -> Result<ImageTextBatch, Box<dyn Error + Send + Sync>> {
-        let seeds: Vec<u64> = (0..self.batch_size).map(|index| scene_seed(moment, index)).collect();
-        let scenes: Vec<Scene> = seeds.iter().map(|&seed| Scene::sample(seed, Split::Train)).collect();
+    fn batch(&self, moment: &Moment) -> Result<ImageTextBatch, AnyError> {
+        let (seeds, reader) = (self.scenes.seeds(moment), self.scenes.reader);
+        let scenes: Vec<Scene> = seeds
+            .iter()
+            .map(|&seed| Scene::sample(seed, Split::Train))
+            .collect();
         let texts: Result<Vec<String>, _> = scenes
             .iter()
             .zip(&seeds)
-            .map(|(scene, &seed)| self.reader.caption(scene, &mut seeded(seed)))
+            .map(|(scene, &seed)| {
+                let mut rng = seeded(seed);
+                let caption = reader.caption(scene, &mut rng)?;
+                Ok::<String, AnyError>(match rng.random_bool(self.prompted) {
+                    true => format!("{PROMPT}{caption}"),
+                    false => caption,
+                })
+            })
             .collect();
         Ok(ImageTextBatch {
-            pixel_values: self.reader.pixels(&scenes)?,
-            texts: self.reader.tokens(&texts?)?,
-            image_ids: Vec::new(),
+            pixel_values: reader.pixels(&scenes)?,
+            texts: reader.tokens(texts?)?,
+            // No two scenes are the same picture.
+            image_ids: seeds.iter().map(|&seed| (seed >> 1) as i64).collect(),
+        })
+    }
+}
+
+/// Scenes with some questions each.
+#[derive(Debug)]
+pub struct QuestionedScenes<'a> {
+    /// The scenes.
+    pub scenes: Scenes<'a>,
+    /// Questions about each.
+    pub questions: usize,
+}
+
+impl BatchSource for QuestionedScenes<'_> {
+    type Batch = QuestionBatch;
+
+    fn steps_per_epoch(&self) -> usize {
+        self.scenes.steps
+    }
+
+    fn batch(&self, moment: &Moment) -> Result<QuestionBatch, AnyError> {
+        let reader = self.scenes.reader;
+        let (mut scenes, mut asked) = (Vec::new(), Vec::<Question>::new());
+        for seed in self.scenes.seeds(moment) {
+            let scene = Scene::sample(seed, Split::Train);
+            let mut rng = seeded(seed);
+            let mut questions = Vec::new();
+            while questions.len() < self.questions {
+                questions.extend(scene.questions(&mut rng));
+            }
+            // Kinds come in one order: begin anywhere.
+            let from = rng.next_u32() as usize % questions.len();
+            questions.rotate_left(from);
+            asked.extend(questions.into_iter().take(self.questions));
+            scenes.push(scene);
+        }
+        Ok(QuestionBatch {
+            pixel_values: reader.pixels(&scenes)?,
+            questions: reader.tokens(asked.iter().map(|question| &question.text))?,
+            answers: reader.tokens(asked.iter().map(|question| &question.answer))?,
+            question_of: (0..asked.len()).collect(),
+            weights: vec![1.0; asked.len()],
+        })
+    }
+}
+
+/// Pairs of scenes with a true or a false sentence each.
+#[derive(Debug)]
+pub struct PairedScenes<'a>(pub Scenes<'a>);
+
+impl BatchSource for PairedScenes<'_> {
+    type Batch = PairBatch;
+
+    fn steps_per_epoch(&self) -> usize {
+        self.0.steps
+    }
+
+    fn batch(&self, moment: &Moment) -> Result<PairBatch, AnyError> {
+        let reader = self.0.reader;
+        let (mut first, mut second, mut sentences, mut labels) = (vec![], vec![], vec![], vec![]);
+        for seed in self.0.seeds(moment) {
+            let mut rng = seeded(seed);
+            let [left, right] = sample_pair(seed, Split::Train);
+            let truth = rng.next_u32() % 2 == 0;
+            sentences.push(pair_statement(&left, &right, &mut rng, truth).text);
+            labels.push(truth);
+            first.push(left);
+            second.push(right);
+        }
+        Ok(PairBatch {
+            first: reader.pixels(&first)?,
+            second: reader.pixels(&second)?,
+            sentences: reader.tokens(sentences)?,
+            labels,
         })
     }
 }

@@ -81,6 +81,11 @@ impl TextDecoder {
         equal.all().into_scalar::<bool>()
     }
 
+    /// The network without its head.
+    pub fn bert(&self) -> &Bert {
+        &self.bert
+    }
+
     /// The same decoder with dropout while it is trained: on an autodiff device, and nowhere else.
     pub fn with_dropout(self, dropout: &TextDropout) -> Self {
         Self {

@@ -1,4 +1,7 @@
 //! How a scene is drawn by lot: first what it shows, then where.
+//!
+//! The picture has three rows of three cells, with at most one object in each. An object that is seen whole in one patch
+//! of the image encoder is learned from a hundred thousand scenes; one that lies across several takes millions.
 
 use rand::Rng;
 
@@ -103,32 +106,36 @@ fn sample_kind<R: Rng + ?Sized>(rng: &mut R, before: Option<Kind>) -> Kind {
     }
 }
 
-/// Objects for the items, at free places.
+/// Objects for the items, each somewhere in a cell of its own.
 fn place<R: Rng + ?Sized>(rng: &mut R, layout: Layout, items: &[Item]) -> Vec<Object> {
-    // Four large objects fit only if they are the smaller of the large, so each failure narrows the radii.
-    let mut spread = 1.0;
+    let mut cells: Vec<usize> = (0..CELLS * CELLS).collect();
     loop {
+        rng.shuffle(&mut cells);
         let objects: Vec<Object> = items
             .iter()
             .flat_map(|item| std::iter::repeat_n(item, item.count))
-            .map(|item| sample_object(rng, item, spread))
+            .zip(&cells)
+            .map(|(item, &cell)| sample_object(rng, item, [cell % CELLS, cell / CELLS]))
             .collect();
         if is_clear(layout, &objects) {
             return objects;
         }
-        spread *= 0.98;
     }
 }
 
-/// An object of an item, anywhere in the picture.
-fn sample_object<R: Rng + ?Sized>(rng: &mut R, item: &Item, spread: f32) -> Object {
+/// Cells in a row, and rows of them.
+const CELLS: usize = 3;
+
+/// An object of an item, anywhere in a cell, counted from the left and from above.
+fn sample_object<R: Rng + ?Sized>(rng: &mut R, item: &Item, cell: [usize; 2]) -> Object {
     let [least, most] = item.size.radii();
-    let radius = rng.between(least, least + (most - least) * spread);
+    let radius = rng.between(least, most);
     let edge = radius + Object::MARGIN;
+    let side = 1.0 / CELLS as f32;
     Object {
         kind: item.kind,
         size: item.size,
-        center: [rng.between(edge, 1.0 - edge), rng.between(edge, 1.0 - edge)],
+        center: cell.map(|place| place as f32 * side + rng.between(edge, side - edge)),
         radius,
         angle: rng.between(-Object::MAX_ANGLE, Object::MAX_ANGLE),
         hue_shift: rng.between(-4.0, 4.0),

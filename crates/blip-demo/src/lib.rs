@@ -51,6 +51,7 @@ mod shape;
 mod size;
 mod split;
 mod statement;
+mod weights;
 mod wording;
 
 pub use background::Background;
@@ -72,3 +73,4 @@ pub use shape::Shape;
 pub use size::Size;
 pub use split::{NEW_KINDS, Split};
 pub use statement::Statement;
+pub use weights::DemoModel;

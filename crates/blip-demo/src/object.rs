@@ -26,10 +26,10 @@ impl Object {
     pub const MAX_ANGLE: f32 = 0.2;
 
     /// The least gap between the circles of two objects, in sides of the picture.
-    pub const GAP: f32 = 0.03;
+    pub const GAP: f32 = 0.015;
 
     /// The least gap between an object's circle and the picture's edge, in sides of the picture.
-    pub const MARGIN: f32 = 0.02;
+    pub const MARGIN: f32 = 0.008;
 
     /// An upright object of plain colour, of the middle radius of its size.
     pub fn new(kind: Kind, size: Size, center: [f32; 2]) -> Self {

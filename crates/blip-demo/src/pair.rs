@@ -265,7 +265,10 @@ impl Pair<'_> {
             total
         } else {
             let mut others = TOTALS.to_vec();
-            others.retain(|other| *other != total);
+            if total >= 4 {
+                others.extend([total - 1, total + 1, total - 1, total + 1]);
+            }
+            others.retain(|other| *other != total && *other < NUMBERS.len());
             rng.pick(&others)?
         };
         mention.count = stated;

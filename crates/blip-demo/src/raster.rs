@@ -22,11 +22,14 @@ pub const MAX_SIDE: usize = 4096;
 /// A disc of the full radius would look larger than the other shapes.
 const CIRCLE_RADIUS: f32 = 0.88;
 
+/// Half the side of the square whose corners are on the circle of radius 1.
+const HALF_SIDE: f32 = std::f32::consts::FRAC_1_SQRT_2;
+
 const SQUARE: [[f32; 2]; 4] = [
-    [-0.7071, -0.7071],
-    [0.7071, -0.7071],
-    [0.7071, 0.7071],
-    [-0.7071, 0.7071],
+    [-HALF_SIDE, -HALF_SIDE],
+    [HALF_SIDE, -HALF_SIDE],
+    [HALF_SIDE, HALF_SIDE],
+    [-HALF_SIDE, HALF_SIDE],
 ];
 
 const TRIANGLE: [[f32; 2]; 3] = [[0.0, -1.0], [0.8660, 0.5], [-0.8660, 0.5]];
@@ -239,7 +242,7 @@ mod tests {
         let [least, most] = Size::Large.radii();
         let radius = (least + most) / 2.0 * 160.0;
         for (shape, area) in [
-            (Shape::Circle, 3.1416 * 0.88 * 0.88),
+            (Shape::Circle, std::f32::consts::PI * 0.88 * 0.88),
             (Shape::Square, 2.0),
             (Shape::Triangle, 1.299),
             (Shape::Star, 10.0 * 0.5 * 0.45 * 0.5878),
@@ -264,8 +267,8 @@ mod tests {
     fn a_point_is_within_or_without() {
         assert!(polygon_distance(&STAR, [0.0, 0.0]) < -0.3);
         assert!(polygon_distance(&STAR, [0.0, 0.8]) > 0.2);
-        assert!((polygon_distance(&SQUARE, [1.7071, 0.0]) - 1.0).abs() < 1e-6);
-        assert!((polygon_distance(&SQUARE, [0.0, 0.0]) + 0.7071).abs() < 1e-6);
+        assert!((polygon_distance(&SQUARE, [1.0 + HALF_SIDE, 0.0]) - 1.0).abs() < 1e-6);
+        assert!((polygon_distance(&SQUARE, [0.0, 0.0]) + HALF_SIDE).abs() < 1e-6);
         assert!(polygon_distance(&CROSS, [0.6, 0.6]) > 0.2);
     }
 

@@ -3,9 +3,9 @@
 /// Two sizes with a clear gap between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Size {
-    /// A radius of 0.09 to 0.12 of the picture's side.
+    /// A radius of 0.08 to 0.1 of the picture's side.
     Small,
-    /// A radius of 0.17 to 0.21 of the picture's side.
+    /// A radius of 0.135 to 0.15 of the picture's side.
     Large,
 }
 
@@ -37,8 +37,8 @@ impl Size {
     /// The least and the largest radius, in sides of the picture.
     pub fn radii(self) -> [f32; 2] {
         match self {
-            Self::Small => [0.09, 0.12],
-            Self::Large => [0.17, 0.21],
+            Self::Small => [0.08, 0.1],
+            Self::Large => [0.135, 0.15],
         }
     }
 }

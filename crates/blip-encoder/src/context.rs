@@ -22,7 +22,10 @@ impl GroundedContext {
     ///
     /// If an index is not below the number of pictures.
     pub fn select(&self, images: &[usize]) -> Self {
-        assert!(images.iter().all(|&image| image < self.images), "an index names a picture");
+        assert!(
+            images.iter().all(|&image| image < self.images),
+            "an index names a picture"
+        );
         Self {
             layers: self.layers.iter().map(|layer| layer.select(images)).collect(),
             images: images.len(),

@@ -30,6 +30,11 @@ impl TextEncoder {
         })
     }
 
+    /// An encoder that is this network.
+    pub fn of_bert(bert: Bert) -> Self {
+        Self { bert }
+    }
+
     /// The same encoder with dropout while it is trained: on an autodiff device, and nowhere else.
     pub fn with_dropout(self, dropout: &TextDropout) -> Self {
         Self {

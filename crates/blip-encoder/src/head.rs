@@ -3,8 +3,8 @@
 use blip_nn::Linear;
 use blip_traits::{Features, Head, HiddenStates, ModelError};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
 use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
 
 /// Where the parameters stand in published checkpoints under `cls_head`: `(here, there)`.
 pub const CLASS_HEAD_KEYS: &[(&str, &str)] = &[("fc1", "0"), ("fc2", "2")];

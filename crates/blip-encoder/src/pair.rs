@@ -1,16 +1,16 @@
 //! The encoder of a text that compares two pictures (NLVR2).
 
 use blip_nn::{
-    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, SelfAttention, Sight, SizeError,
-    TextDropout, check_context, hide_mask,
+    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, SelfAttention, Sight, SizeError, TextDropout,
+    check_context, hide_mask,
 };
 use blip_traits::{HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Bool, Device, Tensor};
 
-use crate::TwinCrossAttention;
 use crate::encoder::padding;
+use crate::{TextEncoder, TwinCrossAttention};
 
 /// Where the parameters stand in published checkpoints under `text_encoder`: `(here, there)`, `*` a layer's index.
 pub const PAIR_KEYS: &[(&str, &str)] = &[
@@ -138,6 +138,46 @@ impl PairEncoder {
                 .collect(),
             context_size: config.encoder_hidden_size,
             hidden_size: config.hidden_size,
+        })
+    }
+
+    /// An encoder whose weights are those of an encoder of one picture: both cross-attentions begin as its one. What it
+    /// does not have, the matrices that merge, is fresh. How training begins.
+    ///
+    /// Source: salesforce/BLIP@056a169 `models/blip_nlvr.py` `load_checkpoint`.
+    ///
+    /// # Errors
+    ///
+    /// [`SizeError`] if the configuration describes no encoder, or one of another depth.
+    pub fn of_text_encoder(
+        encoder: &TextEncoder,
+        config: &BertConfig,
+        device: &Device,
+    ) -> Result<Self, SizeError> {
+        let fresh = Self::new(config, device)?;
+        let (embeddings, layers) = encoder.bert().clone().into_parts();
+        if layers.len() != fresh.layers.len() {
+            return Err(SizeError::Depth {
+                expected: layers.len(),
+                got: fresh.layers.len(),
+            });
+        }
+        let layers = layers.into_iter().zip(fresh.layers).map(|(layer, fresh)| {
+            let (attention, cross_attention, mlp, norm) = layer.into_parts();
+            let (context, context_norm) = cross_attention.into_parts();
+            PairLayer {
+                attention,
+                cross_attention: fresh.cross_attention.beginning_as(&context, context_norm),
+                mlp,
+                norm,
+                dropout: fresh.dropout,
+            }
+        });
+        Ok(Self {
+            embeddings,
+            layers: layers.collect(),
+            context_size: fresh.context_size,
+            hidden_size: fresh.hidden_size,
         })
     }
 

@@ -45,6 +45,16 @@ impl TwinCrossAttention {
         }
     }
 
+    /// Both attentions as one of a single context is.
+    pub(crate) fn beginning_as(self, context: &ContextAttention, norm: LayerNorm) -> Self {
+        Self {
+            first: context.clone(),
+            second: context.clone(),
+            norm,
+            ..self
+        }
+    }
+
     /// Whether it merges by a matrix rather than averaging.
     pub fn merges(&self) -> bool {
         self.merge.is_some()

@@ -69,7 +69,9 @@ pub fn attend_with_dropout(
         // True above the diagonal that ends at the last query and the last key.
         let offset = keys as i64 - queries as i64;
         let hide = Tensor::<2, Bool>::tril_mask([queries, keys], offset, &device);
-        let hide = hide.reshape([1, 1, queries, keys]).expand([batch, heads, queries, keys]);
+        let hide = hide
+            .reshape([1, 1, queries, keys])
+            .expand([batch, heads, queries, keys]);
         scores = scores.mask_fill(hide, f32::NEG_INFINITY);
     }
     dropout.forward(softmax(scores, 3)).matmul(value)

@@ -307,7 +307,10 @@ impl SelfAttention {
                 attend(query, key, value, hide, true)
             }
         };
-        let output = self.dropout.hidden.forward(self.dense.forward(merge_heads(context)));
+        let output = self
+            .dropout
+            .hidden
+            .forward(self.dense.forward(merge_heads(context)));
         self.norm.forward(output + hidden)
     }
 }
@@ -421,6 +424,11 @@ impl CrossAttention {
         }
     }
 
+    /// The attention, and the norm behind it.
+    pub fn into_parts(self) -> (ContextAttention, LayerNorm) {
+        (self.context, self.norm)
+    }
+
     fn with_dropout(self, dropout: &TextDropout) -> Self {
         Self {
             context: self.context.with_dropout(dropout),
@@ -430,7 +438,9 @@ impl CrossAttention {
     }
 
     fn forward(&self, hidden: Tensor<3>, context: &CrossKeyValue) -> Tensor<3> {
-        let output = self.dropout.forward(self.context.forward(hidden.clone(), context));
+        let output = self
+            .dropout
+            .forward(self.context.forward(hidden.clone(), context));
         self.norm.forward(output + hidden)
     }
 }
@@ -463,6 +473,11 @@ impl BertLayer {
             dropout: dropout.hidden.clone(),
             ..self
         }
+    }
+
+    /// Self-attention, cross-attention, feed-forward part, and the norm behind that.
+    pub fn into_parts(self) -> (SelfAttention, CrossAttention, Mlp, LayerNorm) {
+        (self.attention, self.cross_attention, self.mlp, self.norm)
     }
 
     /// The same self-attention, and everything else of another layer.
@@ -541,6 +556,11 @@ impl Bert {
         self.embeddings.device()
     }
 
+    /// Embeddings and layers, to build another network of.
+    pub fn into_parts(self) -> (BertEmbeddings, Vec<BertLayer>) {
+        (self.embeddings, self.layers)
+    }
+
     /// The part that turns ids into vectors, and checks them.
     pub fn embeddings(&self) -> &BertEmbeddings {
         &self.embeddings
@@ -599,12 +619,7 @@ impl Bert {
     ) -> Tensor<3> {
         let mut hidden = self.embeddings.forward(input_ids, 0);
         for (index, layer) in self.layers.iter().enumerate() {
-            hidden = layer.forward(
-                hidden,
-                hide,
-                Sight::Whole,
-                context.map(|context| &context[index]),
-            );
+            hidden = layer.forward(hidden, hide, Sight::Whole, context.map(|context| &context[index]));
         }
         hidden
     }

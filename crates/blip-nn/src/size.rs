@@ -23,6 +23,15 @@ pub enum SizeError {
         /// `num_attention_heads`.
         heads: usize,
     },
+
+    /// A network to begin as, of another depth.
+    #[error("expected {expected} layers, got {got}")]
+    Depth {
+        /// Those that are there.
+        expected: usize,
+        /// Those that were asked for.
+        got: usize,
+    },
 }
 
 /// Checks that no size is 0 and that the heads divide the width.

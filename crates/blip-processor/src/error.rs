@@ -213,10 +213,10 @@ pub enum ProcessorError {
         source: Box<dyn Error + Send + Sync>,
     },
 
-
     /// input: texts that no vocabulary can be trained on.
     #[error("cannot train a vocabulary: {what}")]
     Training {
         /// Why not.
         what: String,
-    },}
+    },
+}

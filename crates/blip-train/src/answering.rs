@@ -13,7 +13,7 @@ use crate::{Losses, Moment, Objective, Reduction, TrainError, Trainee, label_smo
 pub struct QuestionBatch {
     /// `[batch, 3, height, width]`.
     pub pixel_values: PixelValues,
-    /// `[batch, length]`; the objective sets the first token.
+    /// `[questions, length]`, as many of each picture, in the pictures' order; the objective sets the first token.
     pub questions: TokenBatch,
     /// `[answers, length]`, all questions' answers; the objective sets the first token.
     pub answers: TokenBatch,
@@ -26,8 +26,8 @@ pub struct QuestionBatch {
 impl QuestionBatch {
     fn check(&self) -> Result<usize, TrainError> {
         let (images, questions) = (self.pixel_values.shape()[0], self.questions.shape()[0]);
-        if images != questions || images == 0 {
-            let expected = format!("one for each of {images} pictures, and at least one");
+        if images == 0 || questions == 0 || !questions.is_multiple_of(images) {
+            let expected = format!("as many for each of {images} pictures, and at least one");
             return Err(TrainError::setting("questions", expected, questions));
         }
         let answers = self.answers.shape()[0];
@@ -54,6 +54,7 @@ impl QuestionBatch {
 pub struct Answering {
     trainee: Trainee,
     special: SpecialTokens,
+    first_tokens: Vec<u32>,
 }
 
 impl Answering {
@@ -73,8 +74,25 @@ impl Answering {
                 return Err(TrainError::MissingPart { objective, part });
             }
         }
-        Ok(Self { trainee, special })
+        Ok(Self {
+            trainee,
+            special,
+            first_tokens: vec![special.enc],
+        })
     }
+
+    /// The same with other first tokens of questions, which take turns, batch by batch: the original asks by `[ENC]`,
+    /// Hugging Face by `[CLS]`, and a model that has seen both answers either.
+    pub fn with_first_tokens(mut self, first_tokens: Vec<u32>) -> Self {
+        self.first_tokens = first_tokens;
+        self
+    }
+}
+
+/// The first token whose turn it is.
+pub(crate) fn turn(first_tokens: &[u32], moment: &Moment, otherwise: u32) -> u32 {
+    let place = moment.total() % first_tokens.len().max(1);
+    first_tokens.get(place).copied().unwrap_or(otherwise)
 }
 
 impl Objective for Answering {
@@ -88,14 +106,18 @@ impl Objective for Answering {
         self.trainee = trainee;
     }
 
-    fn losses(&mut self, batch: &QuestionBatch, _moment: &Moment) -> Result<Losses, TrainError> {
+    fn losses(&mut self, batch: &QuestionBatch, moment: &Moment) -> Result<Losses, TrainError> {
         let questions = batch.check()?;
         let model = &self.trainee.model;
         let encoder = crate::momentum::part(&model.text_encoder, "text_encoder")?;
         let decoder = crate::momentum::part(&model.text_decoder, "text_decoder")?;
 
         let images = model.visual_encoder.encode(&batch.pixel_values)?;
-        let asked = batch.questions.clone().with_first_token(self.special.enc);
+        let asked =
+            batch
+                .questions
+                .clone()
+                .with_first_token(turn(&self.first_tokens, moment, self.special.enc));
         let states = encoder.encode_grounded(&asked, &encoder.ground(&images)?)?;
         let rows: Vec<i32> = batch.question_of.iter().map(|&row| row as i32).collect();
         let index = Tensor::<1, Int>::from_ints(rows.as_slice(), &states.states().device());

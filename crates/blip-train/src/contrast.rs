@@ -1,7 +1,7 @@
 //! Image-text contrastive learning (ITC) with momentum distillation.
 
-use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::Tensor;
+use burn::tensor::activation::{log_softmax, softmax};
 
 /// The targets of the contrastive loss: partly what the momentum encoders think.
 ///

@@ -19,7 +19,7 @@ impl ModuleMapper for ByPath {
         self.0.pop();
     }
 
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         // FNV-1a over the path.
         let hash = self
             .0
@@ -28,7 +28,8 @@ impl ModuleMapper for ByPath {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
             });
-        let (trains, value) = (param.is_require_grad(), param.val());
-        Param::initialized(ParamId::from(hash), value).set_require_grad(trains)
+        // Everything else of the parameter stays, its adapter too.
+        param.id = ParamId::from(hash);
+        param
     }
 }

@@ -21,25 +21,28 @@
 //! Source: salesforce/BLIP@056a169 `models/blip_*.py`, `pretrain.py`, `train_*.py`, `configs/`.
 
 mod answering;
+mod capfilt;
 mod captioning;
 mod contrast;
 mod error;
 mod identity;
 mod language;
 mod matching;
-mod momentum;
 mod moment;
+mod momentum;
 mod objective;
 mod optimizer;
 mod pretraining;
 mod queue;
 mod reasoning;
+mod records;
 mod retrieval;
 mod run;
 mod schedule;
 mod trainee;
 
 pub use answering::{Answering, QuestionBatch};
+pub use capfilt::{CapFilt, CapFiltEvent, CapFiltOptions, CapFiltReport, JudgedText, TextSource};
 pub use captioning::Captioning;
 pub use contrast::{contrastive_loss, soft_targets};
 pub use error::TrainError;
@@ -52,6 +55,7 @@ pub use optimizer::OptimizerConfig;
 pub use pretraining::{Pretraining, PretrainingOptions};
 pub use queue::FeatureQueue;
 pub use reasoning::{PairBatch, Reasoning};
+pub use records::{CaptionRecords, PairRecords, QuestionRecords, Records};
 pub use retrieval::{Retrieval, RetrievalOptions};
 pub use run::{Run, RunOptions, StepReport};
 pub use schedule::{AlphaRamp, Schedule};

@@ -113,14 +113,16 @@ pub(crate) fn class_loss(logits: Tensor<3>, labels: &[bool]) -> Tensor<1> {
     let rows = labels.len();
     let classes: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
     let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, [rows, 1]), &logits.device());
-    -log_softmax(logits.reshape([rows, 2]), 1).gather(1, classes).mean()
+    -log_softmax(logits.reshape([rows, 2]), 1)
+        .gather(1, classes)
+        .mean()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
+    use rand::rngs::ChaCha8Rng;
 
     #[test]
     fn negatives_are_drawn_by_their_weights_and_never_with_none() {
@@ -131,7 +133,10 @@ mod tests {
             counts[sampler.draw(&weights, 3)[0].unwrap()] += 1;
         }
         assert_eq!(counts[0], 0);
-        assert!((counts[2] as f64 / counts[1] as f64 - 3.0).abs() < 0.4, "{counts:?}");
+        assert!(
+            (counts[2] as f64 / counts[1] as f64 - 3.0).abs() < 0.4,
+            "{counts:?}"
+        );
         assert_eq!(sampler.draw(&[0.0, 0.0], 2), [None]);
     }
 }

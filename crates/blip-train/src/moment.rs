@@ -1,7 +1,7 @@
 //! Where a run stands, and what chance gives there.
 
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 
 /// A step of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

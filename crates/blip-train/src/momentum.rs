@@ -95,7 +95,10 @@ struct Follow {
 
 impl ModuleMapper for Follow {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let online = self.values.next().expect("copies have the parameters of what they copy");
+        let online = self
+            .values
+            .next()
+            .expect("copies have the parameters of what they copy");
         let momentum = self.momentum;
         param.map(|slow| {
             let shape = slow.shape();

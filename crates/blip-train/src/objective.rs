@@ -82,10 +82,7 @@ pub trait BatchSource: Sync {
     /// # Errors
     ///
     /// What the source meets; it ends the run.
-    fn batch(
-        &self,
-        moment: &Moment,
-    ) -> Result<Self::Batch, Box<dyn std::error::Error + Send + Sync>>;
+    fn batch(&self, moment: &Moment) -> Result<Self::Batch, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// Pictures with a text each.

@@ -13,6 +13,7 @@ use blip_traits::{HiddenStates, ImageEncoder, SpecialTokens, TokenBatch};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData, s};
 
+use crate::answering::turn;
 use crate::language::LABEL_SMOOTHING;
 use crate::matching::{Negatives, matching_loss};
 use crate::momentum::part;
@@ -50,6 +51,7 @@ pub struct Pretraining {
     trainee: Trainee,
     options: PretrainingOptions,
     pointer: usize,
+    first_tokens: Vec<u32>,
 }
 
 /// What the contrastive part computes on the way.
@@ -91,11 +93,19 @@ impl Pretraining {
         }
         let mut pretraining = Self {
             trainee: trainee.clone(),
+            first_tokens: vec![options.special.enc],
             options,
             pointer: 0,
         };
         pretraining.set_trainee(trainee);
         Ok(pretraining)
+    }
+
+    /// The same with other first tokens of texts that are matched, which take turns, batch by batch: the original trains
+    /// by `[ENC]` and matches by `[CLS]` in part, as Hugging Face does throughout.
+    pub fn with_first_tokens(mut self, first_tokens: Vec<u32>) -> Self {
+        self.first_tokens = first_tokens;
+        self
     }
 
     /// The losses with a given weight of soft targets and choice of negatives.
@@ -107,6 +117,17 @@ impl Pretraining {
         &mut self,
         batch: &ImageTextBatch,
         alpha: f64,
+        sampler: &mut dyn NegativeSampler,
+    ) -> Result<Losses, TrainError> {
+        let first_token = self.options.special.enc;
+        self.losses_by(batch, alpha, first_token, sampler)
+    }
+
+    fn losses_by(
+        &mut self,
+        batch: &ImageTextBatch,
+        alpha: f64,
+        first_token: u32,
         sampler: &mut dyn NegativeSampler,
     ) -> Result<Losses, TrainError> {
         let size = batch.size()?;
@@ -127,7 +148,7 @@ impl Pretraining {
         };
         let [to_texts, to_images] = &contrast.similarities;
         let negatives = Negatives::draw(&weights(to_images)?, &weights(to_texts)?, size, sampler);
-        let grounded = texts.clone().with_first_token(special.enc);
+        let grounded = texts.clone().with_first_token(first_token);
         let matching = matching_loss(encoder, head, &images, &grounded, &negatives)?;
 
         let written = texts.with_first_token(special.dec);
@@ -157,7 +178,8 @@ impl Objective for Pretraining {
 
     fn losses(&mut self, batch: &ImageTextBatch, moment: &Moment) -> Result<Losses, TrainError> {
         let alpha = self.options.alpha.alpha(moment);
-        self.losses_with(batch, alpha, &mut Multinomial(moment.rng(NEGATIVES)))
+        let first_token = turn(&self.first_tokens, moment, self.options.special.enc);
+        self.losses_by(batch, alpha, first_token, &mut Multinomial(moment.rng(NEGATIVES)))
     }
 
     fn counters(&self) -> Vec<i64> {
@@ -176,7 +198,9 @@ pub(crate) const NEGATIVES: u64 = 1;
 /// Reads the queue's pointer out of a checkpoint's counters.
 pub(crate) fn pointer(counters: &[i64], trainee: &Trainee) -> Result<usize, TrainError> {
     let size = trainee.queue.as_ref().map_or(0, FeatureQueue::size);
-    let pointer = counters.first().and_then(|&pointer| usize::try_from(pointer).ok());
+    let pointer = counters
+        .first()
+        .and_then(|&pointer| usize::try_from(pointer).ok());
     pointer
         .filter(|&pointer| pointer < size)
         .ok_or_else(|| TrainError::setting("queue pointer", format!("below {size}"), format!("{counters:?}")))
@@ -206,13 +230,17 @@ pub(crate) fn contrast(
         part: "momentum",
     })?;
     let slow = slow.follow(&online, momentum);
-    let image_m = project(&slow.vision_proj, &slow.visual_encoder.encode(&batch.pixel_values)?);
+    let image_m = project(
+        &slow.vision_proj,
+        &slow.visual_encoder.encode(&batch.pixel_values)?,
+    );
     let text_m = project(&slow.text_proj, &slow.text_encoder.encode_text(texts)?);
     trainee.momentum = Some(slow);
 
     let queue = part(&trainee.queue, "queue")?;
     let temperature = part(&trainee.temperature, "temperature")?.val();
-    let candidates = |batch: &Tensor<2>, queue: Tensor<2>| Tensor::cat(vec![batch.clone(), queue], 0).transpose();
+    let candidates =
+        |batch: &Tensor<2>, queue: Tensor<2>| Tensor::cat(vec![batch.clone(), queue], 0).transpose();
     let (images_all, texts_all) = (
         candidates(&image_m, queue.image()),
         candidates(&text_m, queue.text()),

@@ -2,8 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData, s};
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use crate::TrainError;
 
@@ -86,12 +86,7 @@ impl FeatureQueue {
 ///
 /// - vectors, output: `[rows, features]`
 pub(crate) fn normalized(vectors: Tensor<2>) -> Tensor<2> {
-    let length = vectors
-        .clone()
-        .powi_scalar(2)
-        .sum_dim(1)
-        .sqrt()
-        .clamp_min(1e-12);
+    let length = vectors.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
     vectors / length
 }
 

@@ -121,7 +121,15 @@ impl Retrieval {
         let texts = batch.texts.clone().with_first_token(special.cls);
         let hard = self.positives(&batch.image_ids, &images.states().device());
         let momentum = self.options.momentum;
-        let contrast = contrast(&mut self.trainee, &images, batch, &texts, momentum, alpha, Some(hard))?;
+        let contrast = contrast(
+            &mut self.trainee,
+            &images,
+            batch,
+            &texts,
+            momentum,
+            alpha,
+            Some(hard),
+        )?;
 
         // Online against online here, off the graph, with texts of the same picture taken out.
         let temperature = part(&self.trainee.temperature, "temperature")?.val();
@@ -151,7 +159,10 @@ impl Retrieval {
         let at = self.pointer;
         self.pointer = remember(&mut self.trainee, at, contrast.momentum)?;
         self.queue_ids[at..at + size].copy_from_slice(&batch.image_ids);
-        Ok(Losses::sum(vec![("loss_ita", contrast.loss), ("loss_itm", matching)]))
+        Ok(Losses::sum(vec![
+            ("loss_ita", contrast.loss),
+            ("loss_itm", matching),
+        ]))
     }
 
     /// Every row's probability shared between the candidates of the same picture, `[batch, batch + queue]`.

@@ -3,7 +3,7 @@
 //! ```text
 //! folder/
 //!   log.jsonl              one line a logged step: step, epoch, learning rate, losses, seconds
-//!   checkpoint-00001200/   trainee.safetensors, optimizer.burnpack, run.json; complete or not there
+//!   checkpoint-00001200/   trainee.burnpack, optimizer.burnpack, run.json; complete or not there
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-use blip_core::weights::{Checkpoint, DType, KeyMap, load_module, save_module};
+use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use serde_json::{Map, Value, json};
 
@@ -89,7 +89,7 @@ pub struct Run<O> {
 
 /// The format of checkpoints that this version reads and writes.
 const FORMAT: u64 = 1;
-const TRAINEE: &str = "trainee.safetensors";
+const TRAINEE: &str = "trainee.burnpack";
 const OPTIMIZER: &str = "optimizer.burnpack";
 const STATE: &str = "run.json";
 const LOG: &str = "log.jsonl";
@@ -209,8 +209,7 @@ impl<O: Objective> Run<O> {
                 let mut report = self.take_step(&pending, &position)?;
                 report.steps = steps;
                 report.seconds = started.elapsed().as_secs_f64();
-                report.seconds_left =
-                    report.seconds / (self.step - from) as f64 * (steps - self.step) as f64;
+                report.seconds_left = report.seconds / (self.step - from) as f64 * (steps - self.step) as f64;
                 let goes_on = observe(&report);
                 let ends = self.step == steps || !goes_on;
                 if self.step.is_multiple_of(self.options.log_every) || ends {
@@ -324,7 +323,8 @@ impl<O: Objective> Run<O> {
         }
         fs::create_dir(&partial).map_err(io("create", &partial))?;
         let trainee = self.objective.trainee().plain();
-        save_module(&trainee, &KeyMap::new(), DType::F32, partial.join(TRAINEE))?;
+        let weights = partial.join(TRAINEE);
+        trainee.save_file(&weights).map_err(|error| wrong(&weights, error))?;
         let optimizer = partial.join(OPTIMIZER);
         self.optimizer
             .save(&optimizer)
@@ -369,10 +369,9 @@ impl<O: Objective> Run<O> {
             counters.and_then(|counters| counters.iter().map(Value::as_i64).collect());
         let counters = counters.ok_or_else(|| wrong(&path, "expected a list of numbers, counters"))?;
 
-        let weights = Checkpoint::open(checkpoint.join(TRAINEE))?;
+        let weights = checkpoint.join(TRAINEE);
         let fresh = self.objective.trainee().clone();
-        let device = fresh.model.visual_encoder.device();
-        let (trainee, _) = load_module(&weights, fresh, &KeyMap::new(), &device)?;
+        let trainee = fresh.try_load_file(&weights).map_err(|error| wrong(&weights, error))?;
         self.objective.set_trainee(trainee.constants_stay());
         self.objective.set_counters(&counters)?;
         let optimizer = checkpoint.join(OPTIMIZER);

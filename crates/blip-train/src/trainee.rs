@@ -2,7 +2,7 @@
 
 use blip_core::{BlipModel, TextDecoder};
 use blip_nn::TextDropout;
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Lora, Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::identity::named_by_path;
@@ -59,7 +59,11 @@ impl Trainee {
     /// # Errors
     ///
     /// [`TrainError::Setting`] for a probability that is not at least 0 and below 1.
-    pub fn new(model: BlipModel, regularization: &Regularization, device: &Device) -> Result<Self, TrainError> {
+    pub fn new(
+        model: BlipModel,
+        regularization: &Regularization,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let model = regularized(model, regularization)?;
         let model = model.map(&mut Trainable(device.clone().autodiff()));
         Ok(named_by_path(Self {
@@ -75,7 +79,12 @@ impl Trainee {
     /// # Errors
     ///
     /// [`TrainError::MissingPart`] if the model has no text encoder or no projections.
-    pub fn with_contrast(mut self, temperature: f64, queue_size: usize, seed: u64) -> Result<Self, TrainError> {
+    pub fn with_contrast(
+        mut self,
+        temperature: f64,
+        queue_size: usize,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
         let momentum = MomentumEncoders::of(&self.model)?;
         let features = momentum.vision_proj.d_out();
         let device = self.model.visual_encoder.device();
@@ -85,6 +94,29 @@ impl Trainee {
             Tensor::from_floats([temperature as f32], &device).require_grad(),
         ));
         self.momentum = Some(momentum);
+        Ok(named_by_path(self))
+    }
+
+    /// The same with an image encoder that stays as it is: what it computes needs no gradients, and several tasks can go on
+    /// sharing it.
+    pub fn with_frozen_image_encoder(mut self) -> Self {
+        self.model.visual_encoder = self.model.visual_encoder.no_grad();
+        self
+    }
+
+    /// The same with low-rank adapters (LoRA, Hu et al. 2021) on every matrix: they alone are trained, all else stays as it
+    /// is. What is [`finished`](Self::finished) has them added in.
+    ///
+    /// Not for pre-training, which trains everything.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] for a rank of 0.
+    pub fn with_lora(mut self, rank: usize, alpha: f64) -> Result<Self, TrainError> {
+        if rank == 0 {
+            return Err(TrainError::setting("the rank of LoRA", "at least 1", rank));
+        }
+        self.model = self.model.apply_lora(Lora::new(rank, alpha));
         Ok(named_by_path(self))
     }
 
@@ -107,7 +139,7 @@ impl Trainee {
     /// The networks as they are used: off the graph of gradients, without dropout, their language-model head scoring by
     /// the word embeddings.
     pub fn finished(&self) -> BlipModel {
-        let mut model = self.model.valid();
+        let mut model = self.model.valid().materialize();
         model.text_decoder = model.text_decoder.map(TextDecoder::tied);
         // `regularized` refuses nothing here.
         regularized(model.clone(), &Regularization::NONE).unwrap_or(model)

@@ -67,3 +67,20 @@ fn statements_are_true_or_false_as_asked() {
     assert_eq!(changes.len(), 6);
     assert!(changes.values().all(|count| *count > 500), "{changes:?}");
 }
+
+/// No common word tells a true statement from a false one: only the picture does.
+#[test]
+fn words_alone_do_not_tell() {
+    let mut counts: HashMap<String, [f32; 2]> = HashMap::new();
+    for seed in 0..12_000 {
+        let truth = seed % 2 == 0;
+        let statement = Scene::sample(seed, Split::Train).statement(&mut seeded(seed), truth);
+        for word in statement.text.replace(',', "").split_whitespace() {
+            counts.entry(word.to_owned()).or_default()[usize::from(truth)] += 1.0;
+        }
+    }
+    for (word, [no, yes]) in counts.into_iter().filter(|(_, [no, yes])| no + yes > 400.0) {
+        let share = yes / (yes + no);
+        assert!((0.42..0.58).contains(&share), "{word}: {share}");
+    }
+}

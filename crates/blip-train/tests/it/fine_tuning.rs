@@ -2,11 +2,11 @@
 
 use blip_core::{Part, Task};
 use blip_testkit::assert_close;
-use blip_traits::PixelValues;
 use blip_train::{
     Answering, Captioning, ImageTextBatch, Moment, Objective, OptimizerConfig, PairBatch, QuestionBatch,
     Reasoning, Retrieval, RetrievalOptions, Schedule,
 };
+use blip_traits::PixelValues;
 
 use crate::golden::{
     Recorded, SPECIAL, Sizes, assert_after, assert_gradients, assert_loss, contrastive_trainee, entries,
@@ -52,7 +52,12 @@ fn captioning() {
         let got = losses.total.clone().into_scalar::<f32>();
         assert_close("losses", &[got], &[want], 1e-4);
         let moment = Moment { epoch, ..MOMENT };
-        step(&mut objective, &mut optimizer, all, schedule.learning_rate(&moment));
+        step(
+            &mut objective,
+            &mut optimizer,
+            all,
+            schedule.learning_rate(&moment),
+        );
     }
     let after = open("caption_after");
     let got = entries(&objective.trainee().finished());
@@ -115,7 +120,11 @@ fn reasoning() {
         first: half(0),
         second: half(1),
         sentences: tokens(&golden, "text"),
-        labels: golden.i64("targets").into_iter().map(|target| target == 1).collect(),
+        labels: golden
+            .i64("targets")
+            .into_iter()
+            .map(|target| target == 1)
+            .collect(),
     };
     let losses = objective.losses(&batch, &MOMENT).unwrap();
     assert_loss(&golden, &losses, 1e-4);
@@ -136,7 +145,11 @@ fn retrieval(temperature: f64) -> Retrieval {
     };
     let weights = crate::golden::weights("retrieval");
     let bytes = weights.read_bytes("idx_queue").unwrap();
-    let ids = bytes.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes));
+    let ids = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&bytes| i64::from_le_bytes(bytes));
     let mut objective = Retrieval::new(trainee, options).unwrap();
     objective
         .set_counters(&[8].into_iter().chain(ids).collect::<Vec<i64>>())
@@ -170,8 +183,13 @@ fn retrieval_with_pictures_that_come_twice() {
 
     let mut nameless = batch;
     nameless.image_ids.clear();
-    let error = objective.losses_with(&nameless, 0.3, &mut recorded()).unwrap_err();
-    assert_eq!(error.to_string(), "image_ids: expected one for each of 4 pictures, got 0");
+    let error = objective
+        .losses_with(&nameless, 0.3, &mut recorded())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "image_ids: expected one for each of 4 pictures, got 0"
+    );
 }
 
 #[test]
@@ -205,6 +223,7 @@ struct First;
 impl blip_train::NegativeSampler for First {
     fn draw(&mut self, weights: &[f32], columns: usize) -> Vec<Option<usize>> {
         let rows = weights.chunks_exact(columns);
-        rows.map(|row| row.iter().position(|&weight| weight > 0.0)).collect()
+        rows.map(|row| row.iter().position(|&weight| weight > 0.0))
+            .collect()
     }
 }

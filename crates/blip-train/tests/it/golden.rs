@@ -7,8 +7,10 @@ use blip_core::weights::{Checkpoint, KeyMap, load_module, module_entries};
 use blip_core::{BertConfig, BlipConfig, BlipModel, Layout, Part, VitConfig};
 use blip_nn::BERT_KEYS;
 use blip_testkit::{Golden, assert_close};
+use blip_train::{
+    FeatureQueue, Losses, MomentumEncoders, NegativeSampler, Objective, Regularization, Trainee,
+};
 use blip_traits::{PixelValues, SpecialTokens, TokenBatch};
-use blip_train::{FeatureQueue, Losses, MomentumEncoders, NegativeSampler, Objective, Regularization, Trainee};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -57,7 +59,9 @@ pub(crate) fn config(sizes: &Sizes) -> BlipConfig {
 }
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/goldens")
+        .join(name)
 }
 
 pub(crate) fn open(name: &str) -> Golden {
@@ -92,7 +96,10 @@ pub(crate) fn contrastive_trainee(name: &str, sizes: &Sizes, parts: &[Part], tem
         let data = TensorData::new(checkpoint.read_f32(name).unwrap(), [16, 12]);
         Tensor::<2>::from_data(data, &device).transpose()
     };
-    trainee.queue = Some(FeatureQueue::from_features(queue("image_queue"), queue("text_queue")));
+    trainee.queue = Some(FeatureQueue::from_features(
+        queue("image_queue"),
+        queue("text_queue"),
+    ));
     trainee
 }
 
@@ -144,11 +151,18 @@ pub(crate) struct Recorded<'a> {
 
 impl NegativeSampler for Recorded<'_> {
     fn draw(&mut self, weights: &[f32], columns: usize) -> Vec<Option<usize>> {
-        let (from, to) = [("weights_t2i", "negative_images"), ("weights_i2t", "negative_texts")][self.drawn];
+        let (from, to) = [
+            ("weights_t2i", "negative_images"),
+            ("weights_i2t", "negative_texts"),
+        ][self.drawn];
         self.drawn += 1;
         assert_eq!(self.golden.shape(from)[1], columns);
         assert_close(from, weights, &self.golden.f32(from), self.tolerance);
-        self.golden.i64(to).into_iter().map(|index| Some(index as usize)).collect()
+        self.golden
+            .i64(to)
+            .into_iter()
+            .map(|index| Some(index as usize))
+            .collect()
     }
 }
 
@@ -221,11 +235,16 @@ pub(crate) fn assert_gradients(golden: &Golden, got: &HashMap<String, Vec<f32>>,
             .unwrap_or_else(|| panic!("no gradient of {parameter}"));
         let want = golden.f32(&name);
         let values = match kind {
-            "grad_sum" => values.chunks_exact(values.len() / want.len()).map(|row| row.iter().sum()).collect(),
+            "grad_sum" => values
+                .chunks_exact(values.len() / want.len())
+                .map(|row| row.iter().sum())
+                .collect(),
             "grad_norm" => vec![values.iter().map(|value| value * value).sum::<f32>().sqrt()],
             _ => values.clone(),
         };
-        let greatest = want.iter().fold(0.0_f32, |greatest, value| greatest.max(value.abs()));
+        let greatest = want
+            .iter()
+            .fold(0.0_f32, |greatest, value| greatest.max(value.abs()));
         assert_close(&name, &values, &want, tolerance * greatest.max(1e-2));
         compared += 1;
     }
@@ -270,7 +289,12 @@ pub(crate) fn assert_after(golden: &Golden, got: &HashMap<String, Vec<f32>>, tol
 pub(crate) fn assert_loss(golden: &Golden, losses: &Losses, tolerance: f32) {
     for (name, loss) in &losses.parts {
         let name = if golden.contains(name) { name } else { "loss" };
-        assert_close(name, &[loss.clone().into_scalar::<f32>()], &golden.f32(name), tolerance);
+        assert_close(
+            name,
+            &[loss.clone().into_scalar::<f32>()],
+            &golden.f32(name),
+            tolerance,
+        );
     }
     let total = losses.total.clone().into_scalar::<f32>();
     assert_close("loss", &[total], &golden.f32("loss"), tolerance);

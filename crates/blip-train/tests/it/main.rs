@@ -2,6 +2,7 @@
 
 mod fine_tuning;
 mod golden;
+mod lora;
 mod pretraining;
 mod run;
 mod schedule;

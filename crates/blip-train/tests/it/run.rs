@@ -17,7 +17,7 @@ const SCHEDULE: Schedule = Schedule::WarmupCosine {
 };
 
 /// Dropout draws from the device's one stream: runs in one process take turns.
-static TURN: Mutex<()> = Mutex::new(());
+pub(crate) static TURN: Mutex<()> = Mutex::new(());
 
 fn options(folder: Option<&Path>) -> RunOptions {
     RunOptions {
@@ -32,7 +32,8 @@ fn parameters(trainee: &Trainee) -> Vec<Vec<f32>> {
     struct Read(Vec<Vec<f32>>);
     impl ModuleVisitor for Read {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().without_autodiff().try_into_vec_as().unwrap());
+            self.0
+                .push(param.val().without_autodiff().try_into_vec_as().unwrap());
         }
     }
     let mut read = Read(Vec::new());
@@ -59,7 +60,14 @@ fn losses_fall() {
     .unwrap();
     assert_eq!(reports.len(), 120);
     let (first, last) = (&reports[0], &reports[119]);
-    let lm = |report: &StepReport| report.parts.iter().find(|(name, _)| *name == "loss_lm").unwrap().1;
+    let lm = |report: &StepReport| {
+        report
+            .parts
+            .iter()
+            .find(|(name, _)| *name == "loss_lm")
+            .unwrap()
+            .1
+    };
     assert!(lm(last) < 0.6 * lm(first), "{first:?} {last:?}");
 }
 
@@ -85,8 +93,14 @@ fn a_run_that_was_stopped_twice_ends_where_an_unbroken_one_does_bit_for_bit() {
     assert!(want == got, "parameters differ");
     let log = |folder: &Path| {
         let text = std::fs::read_to_string(folder.join("log.jsonl")).unwrap();
-        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        lines.iter().map(|line| (line["step"].clone(), line["loss"].clone())).collect::<Vec<_>>()
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        lines
+            .iter()
+            .map(|line| (line["step"].clone(), line["loss"].clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(log(whole.path()), log(parts.path()));
 }

@@ -18,11 +18,19 @@ fn moment(epoch: usize, step: usize, steps_per_epoch: usize) -> Moment {
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_f64().unwrap())
+        .collect()
 }
 
 fn assert_equal(got: f64, want: f64) {
-    assert!((got - want).abs() <= 1e-12 * want.abs().max(1e-9), "{got} is not {want}");
+    assert!(
+        (got - want).abs() <= 1e-12 * want.abs().max(1e-9),
+        "{got} is not {want}"
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A tiny model and batches that depend on their moment alone.
 
 use blip_core::{BertConfig, BlipConfig, BlipModel, Part, VitConfig};
+use blip_train::{
+    BatchSource, ImageTextBatch, Moment, Pretraining, PretrainingOptions, Regularization, Trainee,
+};
 use blip_traits::{PixelValues, SpecialTokens, TokenBatch};
-use blip_train::{BatchSource, ImageTextBatch, Moment, Pretraining, PretrainingOptions, Regularization, Trainee};
 use burn::tensor::Device;
 use rand::RngExt;
 
@@ -77,7 +79,10 @@ impl BatchSource for Shades {
     fn batch(&self, moment: &Moment) -> Result<ImageTextBatch, Box<dyn std::error::Error + Send + Sync>> {
         let mut rng = moment.rng(9);
         let words: Vec<u32> = (0..4).map(|_| rng.random_range(0..4)).collect();
-        let pixels = words.iter().flat_map(|&word| vec![word as f32 - 1.5; 3 * 16 * 16]).collect();
+        let pixels = words
+            .iter()
+            .flat_map(|&word| vec![word as f32 - 1.5; 3 * 16 * 16])
+            .collect();
         let rows: Vec<Vec<u32>> = words.iter().map(|&word| vec![2, 10 + word, 20, 3]).collect();
         Ok(ImageTextBatch {
             pixel_values: PixelValues::new(pixels, [4, 16, 16])?,
