@@ -30,7 +30,7 @@ use blip_examples::demo::{
 use blip_examples::{exit, progress};
 use blip_train::{
     AlphaRamp, Answering, BatchSource, Captioning, Objective, Pretraining, PretrainingOptions, Reasoning,
-    Regularization, Run, RunOptions, Schedule, Trainee,
+    Regularization, Run, RunOptions, Schedule, Trainee, plot_log,
 };
 use clap::{Parser, ValueEnum};
 
@@ -236,6 +236,8 @@ impl<'a> Kitchen<'a> {
             true
         })?;
         bar.finish();
+        let folder = self.cli.out.join(stage);
+        plot_log(&folder.join("log.jsonl"), &folder.join("curves.png"))?;
         let model = run.into_objective().trainee().finished();
         let keys = BlipModel::keys(Layout::Salesforce, &model.parts());
         save_module(&model, &keys, DType::F32, self.file(stage))?;

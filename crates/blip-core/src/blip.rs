@@ -63,6 +63,7 @@ pub struct Blip {
     tokenizer: Arc<dyn Tokenizer>,
     pictures: PictureReader,
     policy: TextPolicy,
+    config: Option<BlipConfig>,
 }
 
 loaders!(Blip, None, |blip| Ok(blip));
@@ -84,7 +85,11 @@ impl Blip {
             processor,
             source.reference.text_policy(),
         )?;
-        Ok(Self { temperature, ..blip })
+        Ok(Self {
+            temperature,
+            config: Some(source.config.clone()),
+            ..blip
+        })
     }
 
     /// Networks with weights from a seed, for one task or, if it is `None`, for all that one checkpoint can be for.
@@ -152,7 +157,40 @@ impl Blip {
             tokenizer,
             pictures: PictureReader::new(processor),
             policy,
+            config: None,
         })
+    }
+
+    /// The networks as one tree, to be trained or saved: the parameters are these, not copies of them.
+    pub fn to_model(&self) -> BlipModel {
+        fn part<T: Clone>(part: &Option<Arc<T>>) -> Option<T> {
+            part.as_ref().map(|part| T::clone(part))
+        }
+        BlipModel {
+            visual_encoder: VisionTransformer::clone(&self.visual_encoder),
+            text_encoder: part(&self.text_encoder),
+            pair_encoder: part(&self.pair_encoder),
+            text_decoder: part(&self.text_decoder),
+            vision_proj: part(&self.vision_proj),
+            text_proj: part(&self.text_proj),
+            itm_head: part(&self.itm_head),
+            cls_head: part(&self.cls_head),
+        }
+    }
+
+    /// The sizes of the checkpoint that it was loaded from.
+    pub fn config(&self) -> Option<&BlipConfig> {
+        self.config.as_ref()
+    }
+
+    /// What makes ids of texts.
+    pub fn tokenizer(&self) -> &Arc<dyn Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// What makes pixel values of pictures.
+    pub fn processor(&self) -> &ImageProcessor {
+        self.pictures.processor()
     }
 
     /// The parts that were loaded.

@@ -1,7 +1,7 @@
 //! The one error of this crate.
 
 /// What can be wrong with a scene, a size or a text from outside.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DemoError {
     /// input: a side too small to show a shape, or too large to be meant.
@@ -64,15 +64,5 @@ pub enum DemoError {
         position: usize,
         /// What stands there, quoted, or "the end".
         got: String,
-    },
-
-    /// io: a file of a model that was trained anew.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why not.
-        #[source]
-        source: std::sync::Arc<std::io::Error>,
     },
 }

@@ -51,7 +51,6 @@ mod shape;
 mod size;
 mod split;
 mod statement;
-mod weights;
 mod wording;
 
 pub use background::Background;
@@ -73,4 +72,3 @@ pub use shape::Shape;
 pub use size::Size;
 pub use split::{NEW_KINDS, Split};
 pub use statement::Statement;
-pub use weights::DemoModel;

@@ -32,6 +32,8 @@ mod moment;
 mod momentum;
 mod objective;
 mod optimizer;
+#[cfg(feature = "plot")]
+mod plot;
 mod pretraining;
 mod queue;
 mod reasoning;
@@ -52,6 +54,8 @@ pub use moment::Moment;
 pub use momentum::MomentumEncoders;
 pub use objective::{BatchSource, ImageTextBatch, Losses, Objective};
 pub use optimizer::OptimizerConfig;
+#[cfg(feature = "plot")]
+pub use plot::{PlotError, plot_log};
 pub use pretraining::{Pretraining, PretrainingOptions};
 pub use queue::FeatureQueue;
 pub use reasoning::{PairBatch, Reasoning};

@@ -324,7 +324,9 @@ impl<O: Objective> Run<O> {
         fs::create_dir(&partial).map_err(io("create", &partial))?;
         let trainee = self.objective.trainee().plain();
         let weights = partial.join(TRAINEE);
-        trainee.save_file(&weights).map_err(|error| wrong(&weights, error))?;
+        trainee
+            .save_file(&weights)
+            .map_err(|error| wrong(&weights, error))?;
         let optimizer = partial.join(OPTIMIZER);
         self.optimizer
             .save(&optimizer)
@@ -371,7 +373,9 @@ impl<O: Objective> Run<O> {
 
         let weights = checkpoint.join(TRAINEE);
         let fresh = self.objective.trainee().clone();
-        let trainee = fresh.try_load_file(&weights).map_err(|error| wrong(&weights, error))?;
+        let trainee = fresh
+            .try_load_file(&weights)
+            .map_err(|error| wrong(&weights, error))?;
         self.objective.set_trainee(trainee.constants_stay());
         self.objective.set_counters(&counters)?;
         let optimizer = checkpoint.join(OPTIMIZER);

@@ -18,22 +18,37 @@ const SCHEDULE: Schedule = Schedule::WarmupCosine {
 };
 
 fn adapted() -> Trainee {
-    trainee(&[Part::TextDecoder], &Regularization::NONE).with_lora(2, 4.0).unwrap()
+    trainee(&[Part::TextDecoder], &Regularization::NONE)
+        .with_lora(2, 4.0)
+        .unwrap()
 }
 
-/// Bases, without what is added to them.
-fn bases(model: &BlipModel) -> Vec<Vec<f32>> {
-    struct Read(Vec<Vec<f32>>);
+/// What is adapted or stays, and the adapters.
+fn parameters(model: &BlipModel) -> [Vec<Vec<f32>>; 2] {
+    #[derive(Default)]
+    struct Read {
+        inside: bool,
+        bases: Vec<Vec<f32>>,
+        adapters: Vec<Vec<f32>>,
+    }
     impl ModuleVisitor for Read {
+        fn enter_module(&mut self, _name: &str, container_type: &str) {
+            self.inside |= container_type == "Reparameterization";
+        }
+        fn exit_module(&mut self, _name: &str, container_type: &str) {
+            self.inside &= container_type != "Reparameterization";
+        }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.adapter().is_some() {
-                self.0.push(param.base().without_autodiff().try_into_vec_as().unwrap());
+            let values = param.val().without_autodiff().try_into_vec_as().unwrap();
+            match self.inside {
+                true => self.adapters.push(values),
+                false => self.bases.push(values),
             }
         }
     }
-    let mut read = Read(Vec::new());
+    let mut read = Read::default();
     model.visit(&mut read);
-    read.0
+    [read.bases, read.adapters]
 }
 
 #[test]
@@ -45,8 +60,8 @@ fn adapters_learn_and_the_rest_stays() {
         checkpoint_every: 10,
         ..RunOptions::new(10, SCHEDULE)
     };
-    let before = bases(&adapted().model);
-    assert!(before.len() > 10);
+    let [before, adapters] = parameters(&adapted().model);
+    assert_eq!(adapters.len(), 2 * 15);
     let mut losses = Vec::new();
     // Stopped once on the way: the adapters come back out of the checkpoint.
     for stop in [25, 100] {
@@ -59,15 +74,20 @@ fn adapters_learn_and_the_rest_stays() {
         .unwrap();
         if stop == 100 {
             let trainee = run.objective().trainee();
-            assert!(bases(&trainee.model) == before, "a base changed");
+            let [bases, _] = parameters(&trainee.model);
+            assert!(bases == before, "what is adapted changed");
             let finished = trainee.finished();
-            assert!(bases(&finished).is_empty(), "adapters are added in");
+            let [merged, left] = parameters(&finished);
+            assert!(left.is_empty() && merged != before, "adapters are added in");
             assert_eq!(finished.parts(), Task::Captioning.parts());
         }
     }
     assert_eq!(losses.len(), 60);
     assert!(losses[59] < 0.8 * losses[0], "{losses:?}");
-    assert!((losses[25] - losses[24]).abs() < 0.5, "it goes on where it stopped: {losses:?}");
+    assert!(
+        (losses[25] - losses[24]).abs() < 0.5,
+        "it goes on where it stopped: {losses:?}"
+    );
 }
 
 #[test]
