@@ -18,7 +18,7 @@ use blip_data::{
     CaptionRecord, Dataset, PairRecord, QuestionRecord, RandomResizedCrop, ReadOptions, Record, RecordSet,
     TrainTransform,
 };
-use blip_examples::{count, exit, probability, progress};
+use blip_examples::{count, exit, probability, progress, some};
 use blip_train::{
     Answering, BatchSource, CaptionRecords, Captioning, Objective, PairRecords, Pretraining,
     PretrainingOptions, QuestionRecords, Reasoning, Records, Regularization, Retrieval, RetrievalOptions,
@@ -97,7 +97,7 @@ struct Cli {
     lora: Option<usize>,
 
     /// Features that the contrastive loss remembers; rounded down to whole batches.
-    #[arg(long, default_value_t = 57_600, value_name = "N", value_parser = count)]
+    #[arg(long, default_value_t = 57_600, value_name = "N", value_parser = some)]
     queue_size: usize,
 
     /// Where everything random comes from.
@@ -105,7 +105,7 @@ struct Cli {
     seed: u64,
 
     /// Steps between checkpoints.
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = count)]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = some)]
     checkpoint_every: usize,
 
     /// Where the networks run: flex (the CPU), wgpu, vulkan or metal (features of the same names).

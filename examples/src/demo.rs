@@ -271,7 +271,7 @@ impl BatchSource for PairedScenes<'_> {
         for seed in self.0.seeds(moment) {
             let mut rng = seeded(seed);
             let [left, right] = sample_pair(seed, Split::Train);
-            let truth = rng.next_u32() % 2 == 0;
+            let truth = rng.next_u32().is_multiple_of(2);
             sentences.push(pair_statement(&left, &right, &mut rng, truth).text);
             labels.push(truth);
             first.push(left);

@@ -183,7 +183,6 @@ impl<'a> CapFilt<'a> {
         // The matching head was trained on [ENC].
         let options_of = MatchOptions {
             first_token: Some(FirstToken::Enc),
-            ..MatchOptions::default()
         };
         let mut judged = Vec::with_capacity(candidates.len());
         if candidates.is_empty() {
