@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use blip_core::{Captioner, LoadOptions, Matcher, device, error_chain};
-use blip_data::{CaptionRecord, Dataset, ReadOptions, RecordSet, Targets};
-use blip_examples::{count, exit, length, positive, probability};
+use blip_data::{Dataset, ReadOptions, Targets};
+use blip_examples::{count, exit, length, open_captions, positive, probability};
 use blip_train::{CapFilt, CapFiltEvent, CapFiltOptions};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -92,15 +92,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut options = ReadOptions::new(&cli.image_root);
     options.targets = Targets::Optional;
-    let is_tar = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
-    let data: RecordSet<CaptionRecord> = match &cli.data[..] {
-        [folder] if folder.is_dir() => RecordSet::open_folder(folder, &options)?,
-        shards if shards.iter().all(is_tar) => RecordSet::open_shards(shards, &options)?,
-        files => RecordSet::open_json(files, &options)?,
-    };
-    if data.skipped().count() > 0 {
-        eprintln!("{}", data.skipped());
-    }
+    let data = open_captions(&cli.data, &options)?;
     let load = LoadOptions::new(device(&cli.device)?);
     let told = |flag: &str, path: &PathBuf, error: blip_core::Error| {
         format!("--{flag} {}: {}", path.display(), error_chain(&error))

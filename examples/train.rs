@@ -15,10 +15,9 @@ use blip_core::{
     Blip, BlipConfig, ImageProcessor, Layout, LoadOptions, Task, Tokenizer, device, error_chain,
 };
 use blip_data::{
-    CaptionRecord, Dataset, PairRecord, QuestionRecord, RandomResizedCrop, ReadOptions, Record, RecordSet,
-    TrainTransform,
+    Dataset, PairRecord, QuestionRecord, RandomResizedCrop, ReadOptions, Record, RecordSet, TrainTransform,
 };
-use blip_examples::{count, exit, probability, progress, some};
+use blip_examples::{count, exit, open_captions, open_records, probability, progress, some};
 use blip_train::{
     Answering, BatchSource, CaptionRecords, Captioning, Objective, PairRecords, Pretraining,
     PretrainingOptions, QuestionRecords, Reasoning, Records, Regularization, Retrieval, RetrievalOptions,
@@ -168,20 +167,29 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
         let queue_size = cli.queue_size / cli.batch_size * cli.batch_size;
         trainee.with_contrast(0.07, queue_size.max(cli.batch_size), cli.seed)
     };
+    let images = ReadOptions::new(&cli.image_root);
     match cli.task {
         Objectives::Captioning => {
             let prompt = tokenizer.encode(&cli.prompt, None)?.len() - 1;
             let objective = Captioning::new(trainee, special.dec, prompt)?;
-            let source = CaptionRecords(captions(cli, processor, tokenizer)?.with_prompt(&cli.prompt));
+            let source = CaptionRecords(
+                batches(cli, open_captions(&cli.data, &images)?, processor, tokenizer)
+                    .with_prompt(&cli.prompt),
+            );
             train(cli, &config, objective, &source)
         }
         Objectives::Answering => {
-            let data = records::<QuestionRecord>(cli)?;
+            let data = open_records::<QuestionRecord>(&cli.data, &images)?;
             let source = QuestionRecords(batches(cli, data, processor, tokenizer));
             train(cli, &config, Answering::new(trainee, special)?, &source)
         }
         Objectives::Retrieval => {
-            let source = CaptionRecords(captions(cli, processor, tokenizer)?);
+            let source = CaptionRecords(batches(
+                cli,
+                open_captions(&cli.data, &images)?,
+                processor,
+                tokenizer,
+            ));
             let options = RetrievalOptions {
                 special,
                 ..RetrievalOptions::default()
@@ -194,7 +202,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
             )
         }
         Objectives::Reasoning => {
-            let data = records::<PairRecord>(cli)?;
+            let data = open_records::<PairRecord>(&cli.data, &images)?;
             let source = PairRecords(batches(cli, data, processor, tokenizer));
             train(cli, &config, Reasoning::new(trainee, special.enc)?, &source)
         }
@@ -202,7 +210,12 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
             if cli.lora.is_some() {
                 return Err("--lora is for fine-tuning; pre-training trains everything".into());
             }
-            let source = CaptionRecords(captions(cli, processor, tokenizer)?);
+            let source = CaptionRecords(batches(
+                cli,
+                open_captions(&cli.data, &images)?,
+                processor,
+                tokenizer,
+            ));
             let options = PretrainingOptions {
                 special,
                 ..PretrainingOptions::default()
@@ -231,39 +244,6 @@ fn load(cli: &Cli) -> Result<Model, Box<dyn Error>> {
         tokenizer: blip.tokenizer().clone(),
         processor: blip.processor().clone(),
     })
-}
-
-fn read_options(cli: &Cli) -> ReadOptions {
-    ReadOptions::new(&cli.image_root)
-}
-
-/// JSON records of any kind.
-fn records<R: Record>(cli: &Cli) -> Result<RecordSet<R>, Box<dyn Error>> {
-    Ok(told(RecordSet::open_json(&cli.data, &read_options(cli))?))
-}
-
-/// Pictures with captions: JSON records, a folder, or shards.
-fn captions(
-    cli: &Cli,
-    processor: ImageProcessor,
-    tokenizer: Arc<dyn Tokenizer>,
-) -> Result<Records<RecordSet<CaptionRecord>>, Box<dyn Error>> {
-    let is_tar = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
-    let options = read_options(cli);
-    let data = match &cli.data[..] {
-        [folder] if folder.is_dir() => told(RecordSet::open_folder(folder, &options)?),
-        shards if shards.iter().all(is_tar) => told(RecordSet::open_shards(shards, &options)?),
-        _ => records(cli)?,
-    };
-    Ok(batches(cli, data, processor, tokenizer))
-}
-
-/// Tells what was left out.
-fn told<R: Record>(data: RecordSet<R>) -> RecordSet<R> {
-    if data.skipped().count() > 0 {
-        eprintln!("{}", data.skipped());
-    }
-    data
 }
 
 fn batches<R: Record>(

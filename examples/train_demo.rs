@@ -114,8 +114,8 @@ const GENERAL: Recipe = Recipe {
 /// Questions about each scene of a step.
 const QUESTIONS: usize = 4;
 
-/// Features that the contrastive loss remembers.
-const QUEUE: usize = 2048 + 256;
+/// Features that the contrastive loss remembers: a multiple of both batch sizes.
+const QUEUE: usize = 2304;
 
 fn main() -> ExitCode {
     exit(run(&Cli::parse()))
@@ -128,26 +128,28 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
         Some(only) => stage == only,
         None => stage <= cli.until,
     };
-    if wanted(Stage::Language) {
-        kitchen.language()?;
-    }
-    if wanted(Stage::Pretrain) {
-        kitchen.pretrain()?;
-    }
-    if wanted(Stage::Answering) {
-        kitchen.answering()?;
-    }
-    if wanted(Stage::Reasoning) {
-        kitchen.reasoning()?;
-    }
-    if wanted(Stage::General) {
-        kitchen.general()?;
+    for (stage, name, make) in STAGES {
+        if wanted(stage) && !kitchen.file(name).exists() {
+            make(&kitchen)?;
+        }
     }
     if wanted(Stage::Export) {
         kitchen.export()?;
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// Makes what a stage is for.
+type Make = fn(&Kitchen) -> Result<(), Box<dyn Error>>;
+
+/// The stages that train, in order, with the names of their files.
+const STAGES: [(Stage, &str, Make); 5] = [
+    (Stage::Language, "language", |kitchen| kitchen.language()),
+    (Stage::Pretrain, "pretrain", |kitchen| kitchen.pretrain()),
+    (Stage::Answering, "answering", |kitchen| kitchen.answering()),
+    (Stage::Reasoning, "reasoning", |kitchen| kitchen.reasoning()),
+    (Stage::General, "general", |kitchen| kitchen.general()),
+];
 
 /// What every stage takes.
 struct Kitchen<'a> {
@@ -247,9 +249,6 @@ impl<'a> Kitchen<'a> {
     /// Language modelling alone, from seeded weights: of the three losses the one that teaches most of a picture for its
     /// time.
     fn language(&self) -> Result<(), Box<dyn Error>> {
-        if self.file("language").exists() {
-            return Ok(());
-        }
         let parts = Task::Captioning.parts();
         let model = BlipModel::from_seed(&self.config, parts, self.cli.seed, &self.device)?;
         let source = CaptionedScenes {
@@ -264,9 +263,6 @@ impl<'a> Kitchen<'a> {
     /// Contrast, matching and language modelling. The text encoder begins as the decoder is, as in the original both
     /// begin as one BERT.
     fn pretrain(&self) -> Result<(), Box<dyn Error>> {
-        if self.file("pretrain").exists() {
-            return Ok(());
-        }
         let mut model = self.load("language", Task::Captioning.parts())?;
         let fresh = BlipModel::from_seed(&self.config, PRETRAINED, self.cli.seed, &self.device)?;
         let fresh = widened(fresh);
@@ -286,9 +282,6 @@ impl<'a> Kitchen<'a> {
 
     /// The same on larger batches over a frozen image encoder, with both first tokens and now and then the prompt.
     fn general(&self) -> Result<(), Box<dyn Error>> {
-        if self.file("general").exists() {
-            return Ok(());
-        }
         let model = self.load("pretrain", PRETRAINED)?;
         let source = CaptionedScenes {
             scenes: self.scenes(&GENERAL),
@@ -312,9 +305,6 @@ impl<'a> Kitchen<'a> {
     }
 
     fn answering(&self) -> Result<(), Box<dyn Error>> {
-        if self.file("answering").exists() {
-            return Ok(());
-        }
         let model = self.load("pretrain", Task::QuestionAnswering.parts())?;
         let source = QuestionedScenes {
             scenes: self.scenes(&ANSWERING),
@@ -327,9 +317,6 @@ impl<'a> Kitchen<'a> {
     }
 
     fn reasoning(&self) -> Result<(), Box<dyn Error>> {
-        if self.file("reasoning").exists() {
-            return Ok(());
-        }
         let mut model = self.load("pretrain", &[Part::TextEncoder])?;
         let head = BlipModel::from_seed(&self.config, &[Part::ClsHead], self.cli.seed, &self.device)?;
         let encoder = model.text_encoder.take().expect("it was asked for");

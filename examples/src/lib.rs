@@ -1,6 +1,7 @@
 //! What the example programs share: how a model is named and loaded, how pictures are found and read, what flags take,
 //! how results and errors are told.
 
+mod data;
 pub mod demo;
 mod exit;
 mod list;
@@ -11,6 +12,7 @@ mod report;
 mod timing;
 mod value;
 
+pub use data::{open_captions, open_records};
 pub use exit::{Output, Usage, exit};
 pub use list::list;
 pub use model::{Loadable, ModelArgs};

@@ -65,15 +65,11 @@ impl Answering {
     /// [`TrainError::MissingPart`] if the model has no text encoder or no text decoder.
     pub fn new(trainee: Trainee, special: SpecialTokens) -> Result<Self, TrainError> {
         let model = &trainee.model;
-        for (there, part) in [
+        let parts = [
             (model.text_encoder.is_some(), "text_encoder"),
             (model.text_decoder.is_some(), "text_decoder"),
-        ] {
-            if !there {
-                let objective = "answering";
-                return Err(TrainError::MissingPart { objective, part });
-            }
-        }
+        ];
+        TrainError::require("answering", &parts)?;
         Ok(Self {
             trainee,
             special,

@@ -27,12 +27,10 @@ impl Captioning {
     ///
     /// [`TrainError::MissingPart`] if the model has no text decoder.
     pub fn new(trainee: Trainee, dec: u32, prompt_length: usize) -> Result<Self, TrainError> {
-        if trainee.model.text_decoder.is_none() {
-            return Err(TrainError::MissingPart {
-                objective: "captioning",
-                part: "text_decoder",
-            });
-        }
+        TrainError::require(
+            "captioning",
+            &[(trainee.model.text_decoder.is_some(), "text_decoder")],
+        )?;
         Ok(Self {
             trainee,
             dec,

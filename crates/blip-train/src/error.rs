@@ -83,6 +83,14 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// Complains of the first part that an objective needs and that is not there.
+    pub(crate) fn require(objective: &'static str, parts: &[(bool, &'static str)]) -> Result<(), Self> {
+        match parts.iter().find(|(there, _)| !there) {
+            Some(&(_, part)) => Err(Self::MissingPart { objective, part }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn setting(name: &'static str, expected: impl Into<String>, got: impl ToString) -> Self {
         Self::Setting {
             name,

@@ -8,6 +8,13 @@ pub(crate) fn named_by_path<M: Module>(module: M) -> M {
     module.map(&mut ByPath(Vec::new()))
 }
 
+/// A number for a name, the same on every machine: FNV-1a.
+pub(crate) fn fnv(name: impl Iterator<Item = u8>) -> u64 {
+    name.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 struct ByPath(Vec<String>);
 
 impl ModuleMapper for ByPath {
@@ -20,16 +27,9 @@ impl ModuleMapper for ByPath {
     }
 
     fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // FNV-1a over the path.
-        let hash = self
-            .0
-            .iter()
-            .flat_map(|name| name.bytes().chain([b'.']))
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let path = self.0.iter().flat_map(|name| name.bytes().chain([b'.']));
         // Everything else of the parameter stays, its adapter too.
-        param.id = ParamId::from(hash);
+        param.id = ParamId::from(fnv(path));
         param
     }
 }

@@ -75,22 +75,12 @@ impl Pretraining {
     /// [`TrainError::MissingPart`] if it lacks a part: text encoder, decoder, projections, matching head, or what
     /// contrastive learning needs.
     pub fn new(trainee: Trainee, options: PretrainingOptions) -> Result<Self, TrainError> {
-        let model = &trainee.model;
-        for (there, part) in [
-            (model.text_encoder.is_some(), "text_encoder"),
-            (model.text_decoder.is_some(), "text_decoder"),
-            (model.vision_proj.is_some(), "vision_proj"),
-            (model.text_proj.is_some(), "text_proj"),
-            (model.itm_head.is_some(), "itm_head"),
-            (trainee.temperature.is_some(), "temperature"),
-            (trainee.momentum.is_some(), "momentum"),
-            (trainee.queue.is_some(), "queue"),
-        ] {
-            if !there {
-                let objective = "pre-training";
-                return Err(TrainError::MissingPart { objective, part });
-            }
-        }
+        let objective = "pre-training";
+        TrainError::require(objective, &trainee.contrastive_parts())?;
+        TrainError::require(
+            objective,
+            &[(trainee.model.text_decoder.is_some(), "text_decoder")],
+        )?;
         let mut pretraining = Self {
             trainee: trainee.clone(),
             first_tokens: vec![options.special.enc],

@@ -39,15 +39,11 @@ impl Reasoning {
     /// [`TrainError::MissingPart`] if the model has no pair encoder or no head for it.
     pub fn new(trainee: Trainee, enc: u32) -> Result<Self, TrainError> {
         let model = &trainee.model;
-        for (there, part) in [
+        let parts = [
             (model.pair_encoder.is_some(), "pair_encoder"),
             (model.cls_head.is_some(), "cls_head"),
-        ] {
-            if !there {
-                let objective = "reasoning";
-                return Err(TrainError::MissingPart { objective, part });
-            }
-        }
+        ];
+        TrainError::require("reasoning", &parts)?;
         Ok(Self { trainee, enc })
     }
 }

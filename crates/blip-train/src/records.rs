@@ -20,6 +20,7 @@ use blip_data::{
 };
 use blip_traits::{PixelValues, TokenBatch};
 
+use crate::identity::fnv;
 use crate::{BatchSource, ImageTextBatch, Moment, PairBatch, QuestionBatch};
 
 type AnyError = Box<dyn Error + Send + Sync>;
@@ -205,11 +206,8 @@ fn image_number(record: &CaptionRecord) -> i64 {
         Some(RecordId::Text(text)) => text.clone(),
         None => record.image.clone(),
     };
-    // FNV-1a, without its sign.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (hash >> 1) as i64
+    // Without a sign.
+    (fnv(name.bytes()) >> 1) as i64
 }
 
 /// Pictures with a question each, and its answers by weight.

@@ -57,21 +57,7 @@ impl Retrieval {
     /// [`TrainError::MissingPart`] if it lacks the text encoder, a projection, the matching head, or what contrastive
     /// learning needs.
     pub fn new(trainee: Trainee, options: RetrievalOptions) -> Result<Self, TrainError> {
-        let model = &trainee.model;
-        for (there, part) in [
-            (model.text_encoder.is_some(), "text_encoder"),
-            (model.vision_proj.is_some(), "vision_proj"),
-            (model.text_proj.is_some(), "text_proj"),
-            (model.itm_head.is_some(), "itm_head"),
-            (trainee.temperature.is_some(), "temperature"),
-            (trainee.momentum.is_some(), "momentum"),
-            (trainee.queue.is_some(), "queue"),
-        ] {
-            if !there {
-                let objective = "retrieval";
-                return Err(TrainError::MissingPart { objective, part });
-            }
-        }
+        TrainError::require("retrieval", &trainee.contrastive_parts())?;
         let size = trainee.queue.as_ref().map_or(0, FeatureQueue::size);
         Ok(Self {
             trainee,

@@ -322,7 +322,7 @@ impl<O: Objective> Run<O> {
             fs::remove_dir_all(&partial).map_err(io("remove", &partial))?;
         }
         fs::create_dir(&partial).map_err(io("create", &partial))?;
-        let trainee = self.objective.trainee().plain();
+        let trainee = self.objective.trainee().valid();
         let weights = partial.join(TRAINEE);
         trainee
             .save_file(&weights)

@@ -120,11 +120,27 @@ impl Trainee {
         Ok(named_by_path(self))
     }
 
+    /// What contrast and matching need, and whether it is there.
+    pub(crate) fn contrastive_parts(&self) -> [(bool, &'static str); 7] {
+        let model = &self.model;
+        [
+            (model.text_encoder.is_some(), "text_encoder"),
+            (model.vision_proj.is_some(), "vision_proj"),
+            (model.text_proj.is_some(), "text_proj"),
+            (model.itm_head.is_some(), "itm_head"),
+            (self.temperature.is_some(), "temperature"),
+            (self.momentum.is_some(), "momentum"),
+            (self.queue.is_some(), "queue"),
+        ]
+    }
+
     /// The decoder shares everything but self-attention with the text encoder, as in pre-training. To be said again after
     /// each change of the parameters.
     pub(crate) fn tie(&mut self) {
-        if let (Some(encoder), Some(decoder)) = (&self.model.text_encoder, self.model.text_decoder.take()) {
-            self.model.text_decoder = Some(decoder.sharing_all_but_self_attention(encoder.bert()));
+        if let Some(encoder) = &self.model.text_encoder {
+            let decoder = self.model.text_decoder.take();
+            self.model.text_decoder =
+                decoder.map(|decoder| decoder.sharing_all_but_self_attention(encoder.bert()));
         }
     }
 
@@ -141,13 +157,7 @@ impl Trainee {
     pub fn finished(&self) -> BlipModel {
         let mut model = self.model.valid().materialize();
         model.text_decoder = model.text_decoder.map(TextDecoder::tied);
-        // `regularized` refuses nothing here.
-        regularized(model.clone(), &Regularization::NONE).unwrap_or(model)
-    }
-
-    /// The pointers' and ids' companions: a copy without gradients, to be saved.
-    pub(crate) fn plain(&self) -> Self {
-        self.valid()
+        regularized(model, &Regularization::NONE).expect("0 is a probability")
     }
 
     /// Keeps momentum copies and queue out of training after weights were loaded.
