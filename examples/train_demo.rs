@@ -5,8 +5,8 @@
 //! ```
 //!
 //! ```text
-//! vocabulary ─▶ language ─▶ pretrain ─────▶ general ────▶ export      captions, matching, search
-//!               LM alone    ITC, ITM, LM    the same      ▲           the image encoder stays as pre-training left it
+//! vocabulary ─▶ language ─▶ pretrain ───────────────────▶ export      captions, matching, search
+//!               LM alone    ITC, ITM, LM                  ▲           the image encoder stays as pre-training left it
 //!                                 ├───────▶ answering ────┤           questions
 //!                                 └───────▶ reasoning ────┘           pairs of pictures
 //! ```
@@ -71,7 +71,6 @@ enum Stage {
     Pretrain,
     Answering,
     Reasoning,
-    General,
     Export,
 }
 
@@ -80,36 +79,39 @@ const CORPUS: (usize, usize) = (60_000, 256);
 
 /// Steps, scenes a step, and the greatest learning rate of a stage.
 struct Recipe {
+    /// Added to the seed, so that no two stages see the same scenes.
+    stream: u64,
     steps: usize,
     batch_size: usize,
     learning_rate: f64,
 }
 
 const LANGUAGE: Recipe = Recipe {
+    stream: 8,
     steps: 6000,
     batch_size: 32,
     learning_rate: 1e-3,
 };
 const PRETRAIN: Recipe = Recipe {
-    steps: 3000,
+    stream: 9,
+    steps: 4000,
     batch_size: 48,
     learning_rate: 5e-4,
 };
 const ANSWERING: Recipe = Recipe {
+    stream: 10,
     steps: 5000,
     batch_size: 16,
     learning_rate: 7e-4,
 };
 const REASONING: Recipe = Recipe {
+    stream: 11,
     steps: 5000,
     batch_size: 32,
     learning_rate: 5e-4,
 };
-const GENERAL: Recipe = Recipe {
-    steps: 3000,
-    batch_size: 48,
-    learning_rate: 3e-4,
-};
+/// A patch of 32 pixels has 24 times the inputs of the other layers.
+const PATCH_EMBEDDING_LR_SCALE: f64 = 0.03;
 
 /// Questions about each scene of a step.
 const QUESTIONS: usize = 4;
@@ -143,12 +145,11 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
 type Make = fn(&Kitchen) -> Result<(), Box<dyn Error>>;
 
 /// The stages that train, in order, with the names of their files.
-const STAGES: [(Stage, &str, Make); 5] = [
+const STAGES: [(Stage, &str, Make); 4] = [
     (Stage::Language, "language", |kitchen| kitchen.language()),
     (Stage::Pretrain, "pretrain", |kitchen| kitchen.pretrain()),
     (Stage::Answering, "answering", |kitchen| kitchen.answering()),
     (Stage::Reasoning, "reasoning", |kitchen| kitchen.reasoning()),
-    (Stage::General, "general", |kitchen| kitchen.general()),
 ];
 
 /// What every stage takes.
@@ -227,10 +228,11 @@ impl<'a> Kitchen<'a> {
             max_steps: steps,
         };
         let mut options = RunOptions::new(1, schedule);
-        options.seed = self.cli.seed.wrapping_add(stage.len() as u64);
+        options.seed = self.cli.seed.wrapping_add(recipe.stream);
         options.folder = Some(self.cli.out.join(stage));
         options.checkpoint_every = 250;
         options.optimizer.max_grad_norm = Some(1.0);
+        options.optimizer.patch_embedding_lr_scale = PATCH_EMBEDDING_LR_SCALE;
         let mut run = Run::new(objective, options)?;
         let bar = progress(stage, steps);
         run.train(source, |report| {
@@ -260,7 +262,7 @@ impl<'a> Kitchen<'a> {
         self.train("language", objective, &source, &LANGUAGE)
     }
 
-    /// Contrast, matching and language modelling. The text encoder begins as the decoder is, as in the original both
+    /// Contrast, matching and language modelling, now and then behind the prompt. The text encoder begins as the decoder is, as in the original both
     /// begin as one BERT.
     fn pretrain(&self) -> Result<(), Box<dyn Error>> {
         let mut model = self.load("language", Task::Captioning.parts())?;
@@ -273,35 +275,18 @@ impl<'a> Kitchen<'a> {
         model.itm_head = fresh.itm_head;
         let source = CaptionedScenes {
             scenes: self.scenes(&PRETRAIN),
-            prompted: 0.0,
-        };
-        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?;
-        let objective = self.contrastive(trainee, 0.2)?;
-        self.train("pretrain", objective, &source, &PRETRAIN)
-    }
-
-    /// The same on larger batches over a frozen image encoder, with both first tokens and now and then the prompt.
-    fn general(&self) -> Result<(), Box<dyn Error>> {
-        let model = self.load("pretrain", PRETRAINED)?;
-        let source = CaptionedScenes {
-            scenes: self.scenes(&GENERAL),
             prompted: 0.08,
         };
-        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?.with_frozen_image_encoder();
-        let objective = self
-            .contrastive(trainee, 0.4)?
-            .with_first_tokens(vec![self.special.enc, self.special.cls]);
-        self.train("general", objective, &source, &GENERAL)
-    }
-
-    fn contrastive(&self, trainee: Trainee, alpha: f64) -> Result<Pretraining, Box<dyn Error>> {
-        let trainee = trainee.with_contrast(0.07, QUEUE, self.cli.seed)?;
+        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?;
         let options = PretrainingOptions {
-            alpha: AlphaRamp::Constant(alpha),
+            alpha: AlphaRamp::Constant(0.4),
             special: self.special,
             ..PretrainingOptions::default()
         };
-        Ok(Pretraining::new(trainee, options)?)
+        // Half of the texts begin as Hugging Face's do.
+        let objective = Pretraining::new(trainee.with_contrast(0.07, QUEUE, self.cli.seed)?, options)?
+            .with_first_tokens(vec![self.special.enc, self.special.cls]);
+        self.train("pretrain", objective, &source, &PRETRAIN)
     }
 
     fn answering(&self) -> Result<(), Box<dyn Error>> {
@@ -336,7 +321,7 @@ impl<'a> Kitchen<'a> {
         let path = |name: &str| folder.join(name);
         std::fs::write(path("config.json"), self.config.to_json(Task::Captioning)?)?;
         std::fs::copy(self.cli.out.join("vocab.txt"), path("vocab.txt"))?;
-        let general = self.load("general", PRETRAINED)?;
+        let general = self.load("pretrain", PRETRAINED)?;
         // The decoder shares all but self-attention with the encoder, and its head the words.
         let own = |name: &str| match name.strip_prefix("text_decoder.bert.") {
             Some(rest) => rest.contains(".attention."),

@@ -58,6 +58,9 @@ pub fn widened<M: Module>(module: M) -> M {
     module.map(&mut Widen(Vec::new()))
 }
 
+/// Times the deviation of positions.
+const POSITIONS: f64 = 25.0;
+
 struct Widen(Vec<String>);
 
 impl ModuleMapper for Widen {
@@ -70,7 +73,11 @@ impl ModuleMapper for Widen {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // Embeddings are normalised behind them.
+        // Patches are told apart by their places only if these are of the patches' own size.
+        if self.0.last().is_some_and(|name| name == "pos_embed") {
+            return param.map(|weight| weight * POSITIONS);
+        }
+        // Embeddings of words are normalised behind them.
         if D != 2 || self.0.iter().any(|name| name.contains("embeddings")) {
             return param;
         }

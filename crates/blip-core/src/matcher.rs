@@ -251,7 +251,23 @@ impl Matcher {
         k_test: usize,
     ) -> Result<RetrievalScores, Error> {
         let states = |picture: usize| self.encode(&self.pictures.open(&paths[picture])?);
-        self.pipeline.retrieval_scores(paths.len(), states, texts, k_test)
+        self.retrieval_scores_encoded(paths.len(), states, texts, k_test)
+    }
+
+    /// The same of pictures that were encoded before. `states` is asked for the hidden states of each picture,
+    /// `[1, tokens, hidden_size]`: first of every one, then of each again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Task`] if a text or `k_test` cannot be met, and what `states` fails with.
+    pub fn retrieval_scores_encoded<S: AsRef<str>>(
+        &self,
+        pictures: usize,
+        states: impl FnMut(usize) -> Result<HiddenStates, Error>,
+        texts: &[S],
+        k_test: usize,
+    ) -> Result<RetrievalScores, Error> {
+        self.pipeline.retrieval_scores(pictures, states, texts, k_test)
     }
 
     /// Looks at pictures once, for any number of other calls.

@@ -3,20 +3,24 @@
 use rand::Rng;
 
 use crate::draw::Draw;
-use crate::{Claim, Mention, Scene, StatedRelation};
+use crate::{Claim, Mention, Place, Scene, StatedRelation};
+
+/// How many of the captions of one or two single objects say where they are; of two, instead of their relation.
+const WITH_PLACES: f32 = 0.4;
 
 /// How many of the captions name the background.
 const WITH_BACKGROUND: f32 = 0.6;
 
 impl Scene {
-    /// The one canonical caption, which tells all facts. It can follow the prompt "a picture of".
+    /// The one canonical caption, which tells all [`Facts`](crate::Facts). It can follow the prompt "a picture of".
     ///
     /// Two single objects: the left or upper one first, with their relation. More kinds: from left to right.
     pub fn full_caption(&self) -> String {
         self.full_claim().text()
     }
 
-    /// A caption drawn by lot: every object with size, colour and shape, the relation of two, often the background.
+    /// A caption drawn by lot: every object with size, colour and shape, the relation or the places of two, at times the
+    /// place of one, often the background.
     ///
     /// Two objects come in either order; three come from left to right.
     pub fn caption<R: Rng + ?Sized>(&self, rng: &mut R) -> String {
@@ -52,6 +56,14 @@ impl Scene {
             for stated in &mut claim.relations {
                 stated.relation = stated.relation.inverse();
             }
+        }
+        let single = claim.mentions.iter().all(|mention| mention.count == 1);
+        if single && claim.mentions.len() <= 2 && rng.chance(WITH_PLACES) {
+            for mention in &mut claim.mentions {
+                let object = self.objects.iter().find(|object| mention.fits(object));
+                mention.place = object.map(|object| Place::of(object.center));
+            }
+            claim.relations.clear();
         }
         if !rng.chance(WITH_BACKGROUND) {
             claim.background = None;

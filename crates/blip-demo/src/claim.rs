@@ -1,6 +1,6 @@
 //! What a caption says.
 
-use crate::{Background, Color, Item, Kind, Object, Relation, Shape, Size};
+use crate::{Background, Color, Item, Kind, Object, Place, Relation, Shape, Size};
 
 /// Some objects that a text names: "three small yellow triangles". What it does not say is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,16 +13,19 @@ pub struct Mention {
     pub color: Option<Color>,
     /// The shape of each.
     pub shape: Option<Shape>,
+    /// Where it is; of one object alone.
+    pub place: Option<Place>,
 }
 
 impl Mention {
-    /// Everything about an item.
+    /// Everything about an item but its place.
     pub fn of(item: Item) -> Self {
         Self {
             count: item.count,
             size: Some(item.size),
             color: Some(item.kind.color),
             shape: Some(item.kind.shape),
+            place: None,
         }
     }
 
@@ -34,11 +37,12 @@ impl Mention {
         })
     }
 
-    /// Whether an object has the size, colour and shape that are said.
+    /// Whether an object has the size, colour, shape and place that are said.
     pub fn fits(&self, object: &Object) -> bool {
         self.size.is_none_or(|size| size == object.size)
             && self.color.is_none_or(|color| color == object.kind.color)
             && self.shape.is_none_or(|shape| shape == object.kind.shape)
+            && self.place.is_none_or(|place| place == Place::of(object.center))
     }
 }
 

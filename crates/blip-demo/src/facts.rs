@@ -13,7 +13,7 @@ pub struct Item {
     pub count: usize,
 }
 
-/// Everything about a scene that a caption can say; positions, shades and noise are no facts.
+/// Everything about a scene that its canonical caption says; places, shades and noise are no facts.
 ///
 /// Scenes with equal facts have the same [`full_caption`](crate::Scene::full_caption) but for the order of three
 /// objects or more, and scenes with unequal facts never have the same. Use it as a key to choose scenes that a text

@@ -1,7 +1,7 @@
 //! Whether a caption is true of a scene.
 
 use crate::wording::{Canonical, NUMBERS};
-use crate::{Claim, Item, Mention, Scene};
+use crate::{Claim, Item, Mention, Place, Scene};
 
 /// A sort of fact that a caption states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +14,8 @@ pub enum FactKind {
     Color,
     /// The shape of an item.
     Shape,
+    /// Where an object is.
+    Place,
     /// How an item lies to another.
     Relation,
     /// What the objects lie on.
@@ -33,7 +35,7 @@ pub struct WrongFact {
 
 /// What is right and wrong about a caption of a scene.
 ///
-/// A mention states its count, and the size, colour and shape that it names; mentions are matched with the scene's
+/// A mention states its count, and the size, colour, shape and place that it names; mentions are matched with the scene's
 /// items such that as many facts as possible are right. The order of a list states nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
@@ -101,7 +103,7 @@ impl Judgement {
         };
         for (mention, item) in claim.mentions.iter().zip(matching) {
             match item {
-                Some(item) => judgement.judge_mention(mention, items[*item]),
+                Some(item) => judgement.judge_mention(mention, items[*item], scene),
                 None => judgement.fact(FactKind::Existence, false, || mention.phrase(&mut Canonical)),
             }
         }
@@ -123,7 +125,7 @@ impl Judgement {
     }
 
     /// Judges a mention that means this item.
-    fn judge_mention(&mut self, mention: &Mention, item: Item) {
+    fn judge_mention(&mut self, mention: &Mention, item: Item, scene: &Scene) {
         self.fact(FactKind::Count, mention.count == item.count, || {
             NUMBERS
                 .get(mention.count)
@@ -141,6 +143,12 @@ impl Judgement {
             self.fact(FactKind::Shape, shape == item.kind.shape, || {
                 shape.word().to_owned()
             });
+        }
+        if let Some(place) = mention.place {
+            let right = scene
+                .objects_of(item)
+                .all(|object| Place::of(object.center) == place);
+            self.fact(FactKind::Place, right, || place.phrase().to_owned());
         }
         if mention.kind() == Some(item.kind) {
             self.missing.retain(|missing| *missing != item);

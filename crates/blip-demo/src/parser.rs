@@ -4,7 +4,8 @@
 //! caption    = [ "a picture of" | "there is" | "there are" ] mention { link mention } [ background ] [ "." ]
 //! link       = "," | "and" | "," "and" | relation
 //! relation   = [ "to the" | "on the" ] ( "left" | "right" ) "of" | "above" | "over" | "below" | "under"
-//! mention    = number [ size ] [ color ] noun            (singular after "a", "an" and "one", else plural)
+//! mention    = number [ size ] [ color ] noun [ place ]  (singular after "a", "an" and "one", else plural and no place)
+//! place      = "at the" ( "top" | "bottom" ) [ "left" | "right" ] | "on the" ( "left" | "right" ) | "in the middle"
 //! background = ( "on" | "against" | "with" ) ( "a" | "an" | "the" ) color "background"
 //! ```
 //!
@@ -13,7 +14,7 @@
 use std::str::FromStr;
 
 use crate::wording::{NUMBERS, size_words};
-use crate::{Background, Claim, Color, DemoError, Mention, Relation, Shape, StatedRelation};
+use crate::{Background, Claim, Color, DemoError, Mention, Place, Relation, Shape, StatedRelation};
 
 /// The most mentions that are read: no scene has as many, and a judge tries all ways to match them.
 const MAX_MENTIONS: usize = 6;
@@ -110,12 +111,31 @@ impl<'a> Parser<'a> {
         let shape = self
             .word(|word| noun(word, count))
             .ok_or_else(|| self.expected("a shape, in the number that was said"))?;
+        let place = if count == 1 { self.place() } else { None };
         Ok(Mention {
             count,
             size,
             color,
             shape,
+            place,
         })
+    }
+
+    /// "at the top left"; not the beginning of "on the left of".
+    fn place(&mut self) -> Option<Place> {
+        let before = self.position;
+        // "at the top left" before "at the top".
+        let mut places = Place::ALL;
+        places.sort_by_key(|place| std::cmp::Reverse(place.phrase().len()));
+        let place = places.into_iter().find(|place| {
+            let words: Vec<&str> = place.phrase().split(' ').collect();
+            self.take(&words)
+        });
+        if self.words.get(self.position) == Some(&"of") {
+            self.position = before;
+            return None;
+        }
+        place
     }
 
     /// "to the left of".
@@ -210,7 +230,8 @@ mod tests {
                 count: 1,
                 size: Some(Size::Large),
                 color: Some(Color::Orange),
-                shape: Some(Shape::Star)
+                shape: Some(Shape::Star),
+                place: None,
             }
         );
         for wording in [
@@ -240,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn places_are_told_from_relations() {
+        let claim = parse("a circle on the left and a star at the bottom right on a white background");
+        let places: Vec<_> = claim.mentions.iter().map(|mention| mention.place).collect();
+        assert_eq!(places, [Some(Place::Left), Some(Place::BottomRight)]);
+        assert!(claim.relations.is_empty());
+        let claim = parse("a circle on the left of a star at the top");
+        assert_eq!(claim.relations[0].relation, Relation::LeftOf);
+        let places: Vec<_> = claim.mentions.iter().map(|mention| mention.place).collect();
+        assert_eq!(places, [None, Some(Place::Top)]);
+    }
+
+    #[test]
     fn nonsense_is_refused_where_it_stands() {
         for (text, position) in [
             ("", 0),
@@ -259,6 +292,8 @@ mod tests {
             ("a circle on a white background and a star", 6),
             ("there is", 2),
             ("a dog on a skateboard", 1),
+            ("two circles at the top", 2),
+            ("a circle at the top middle", 5),
         ] {
             match text.parse::<Claim>() {
                 Err(DemoError::NotACaption { position: got, .. }) => assert_eq!(got, position, "{text}"),

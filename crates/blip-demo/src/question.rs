@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::draw::Draw;
 use crate::wording::{Choice, NUMBERS, Varied, article, to_be};
-use crate::{Color, Item, Kind, Mention, Relation, Scene, Shape, Size};
+use crate::{Color, Item, Kind, Mention, Place, Relation, Scene, Shape, Size};
 
 /// What a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,13 +23,15 @@ pub enum QuestionKind {
     RelatedTo,
     /// "is the star above the circle?"
     Relation,
+    /// "where is the star?"
+    Place,
     /// "what color is the background?"
     Background,
 }
 
 impl QuestionKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Color,
         Self::Shape,
         Self::Count,
@@ -37,6 +39,7 @@ impl QuestionKind {
         Self::Size,
         Self::RelatedTo,
         Self::Relation,
+        Self::Place,
         Self::Background,
     ];
 }
@@ -100,6 +103,7 @@ impl Scene {
             QuestionKind::Size => self.size_question(rng),
             QuestionKind::RelatedTo => self.related_question(rng),
             QuestionKind::Relation => self.relation_question(rng),
+            QuestionKind::Place => self.place_question(rng),
             QuestionKind::Background => Some(Question::new(
                 kind,
                 "what color is the background?".to_owned(),
@@ -235,6 +239,16 @@ impl Scene {
         Some(Question::new(QuestionKind::Relation, text, yes_or_no(yes)))
     }
 
+    fn place_question<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<Question> {
+        let mut single = self.items();
+        single.retain(|item| item.count == 1);
+        let item = rng.pick(&single)?;
+        let mention = self.refer_to(rng, item, &[[false, false, true], [false, true, true]])?;
+        let place = Place::of(self.objects_of(item).next()?.center);
+        let text = format!("where is {}?", mention.definite(&mut Varied(rng)));
+        Some(Question::new(QuestionKind::Place, text, place.word()))
+    }
+
     /// An item, and words that mean only it. The forms say which of size, colour and shape the words have.
     fn refer<R: Rng + ?Sized>(&self, rng: &mut R, forms: &[[bool; 3]]) -> Option<(Item, Mention)> {
         let mut items = self.items();
@@ -316,6 +330,7 @@ pub(crate) fn said(item: Item, [size, color, shape]: [bool; 3]) -> Mention {
         size: size.then_some(item.size),
         color: color.then_some(item.kind.color),
         shape: shape.then_some(item.kind.shape),
+        place: None,
     }
 }
 

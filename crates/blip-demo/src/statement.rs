@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::draw::Draw;
-use crate::{Background, Claim, Color, FactKind, Judgement, Mention, Scene, Shape};
+use crate::{Background, Claim, Color, FactKind, Judgement, Mention, Place, Scene, Shape};
 
 /// How many of the statements omit the sizes.
 const WITHOUT_SIZES: f32 = 0.25;
@@ -33,7 +33,7 @@ impl Statement {
 impl Scene {
     /// A sentence about this scene: true, or a true one of which exactly one fact was changed.
     ///
-    /// The changed fact is a colour, a shape, a size, a count, the relation or the background, whichever the sentence
+    /// The changed fact is a colour, a shape, a size, a count, a place, the relation or the background, whichever the sentence
     /// states. Each is about as likely, but for counts: not all can be changed without making the text absurd.
     pub fn statement<R: Rng + ?Sized>(&self, rng: &mut R, truth: bool) -> Statement {
         let claim = self.sample_partial_claim(rng);
@@ -79,6 +79,7 @@ impl Scene {
             FactKind::Shape,
             FactKind::Size,
             FactKind::Count,
+            FactKind::Place,
             FactKind::Relation,
             FactKind::Background,
         ];
@@ -116,7 +117,9 @@ fn is_plausible(claim: &Claim) -> bool {
     named_once
         && match *counts.as_slice() {
             [_] | [1, 1, 1] => true,
-            [1, 1] => !claim.relations.is_empty(),
+            [1, 1] => {
+                !claim.relations.is_empty() || claim.mentions.iter().all(|mention| mention.place.is_some())
+            }
             [1, 2..=3] | [2..=3, 1] => claim.relations.is_empty(),
             _ => false,
         }
@@ -160,7 +163,23 @@ fn variants(claim: &Claim, kind: FactKind) -> Vec<Claim> {
             FactKind::Count => FALSE_COUNTS
                 .into_iter()
                 .filter(|count| *count != mention.count)
-                .for_each(|count| push(Mention { count, ..mention })),
+                .for_each(|count| {
+                    // Several are in no one place.
+                    push(Mention {
+                        count,
+                        place: None,
+                        ..mention
+                    });
+                }),
+            FactKind::Place => Place::ALL
+                .into_iter()
+                .filter(|place| mention.place.is_some_and(|stated| stated != *place))
+                .for_each(|place| {
+                    push(Mention {
+                        place: Some(place),
+                        ..mention
+                    });
+                }),
             FactKind::Relation | FactKind::Background | FactKind::Existence => {}
         }
     }

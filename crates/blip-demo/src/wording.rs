@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::draw::Draw;
-use crate::{Background, Claim, Mention, Relation, Size};
+use crate::{Background, Claim, Mention, Place, Relation, Size};
 
 /// 0 to 8 in words; a picture has at most four objects, two pictures eight.
 pub(crate) const NUMBERS: [&str; 9] = [
@@ -46,13 +46,15 @@ impl<R: Rng + ?Sized> Choice for Varied<'_, R> {
 }
 
 impl Mention {
-    /// "three small yellow triangles", "an orange object".
+    /// "three small yellow triangles", "an orange object at the top".
     pub(crate) fn phrase(&self, choice: &mut impl Choice) -> String {
         let words = self.words(choice);
-        match self.count {
-            1 => format!("{} {words}", article(&words)),
-            count => format!("{} {words}", NUMBERS.get(count).unwrap_or(&"many")),
-        }
+        let number = match self.count {
+            1 => article(&words),
+            count => NUMBERS.get(count).unwrap_or(&"many"),
+        };
+        let place = self.place.map(Place::phrase).unwrap_or_default();
+        format!("{number} {words} {place}").trim_end().to_owned()
     }
 
     /// "the small yellow triangle", in the plural if there are several.
@@ -60,7 +62,7 @@ impl Mention {
         format!("the {}", self.words(choice))
     }
 
-    /// "small yellow triangles": without an article or a number.
+    /// "small yellow triangles": without an article, a number or a place.
     pub(crate) fn words(&self, choice: &mut impl Choice) -> String {
         let mut words = Vec::with_capacity(3);
         words.extend(self.size.map(|size| choice.of(size.words())));

@@ -1,6 +1,6 @@
 //! AdamW as the original uses it, with clipping as an option.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 
@@ -20,6 +20,13 @@ pub struct OptimizerConfig {
     pub weight_decay: f32,
     /// The greatest norm of all gradients together (`clip_grad_norm_`); the original does not clip.
     pub max_grad_norm: Option<f64>,
+    /// Times the learning rate, for the projection of patches; 1 in the original, 0 leaves it as it is.
+    ///
+    /// A patch has `3 * patch_size²` inputs that are much alike, so that a step, which moves each weight by about the
+    /// learning rate, moves a patch's vector by up to as many times that. Where patches are large the vectors soon dwarf
+    /// the position embeddings, and the network no longer knows where things are. MoCo v3 (Chen et al. 2021, section 4.1)
+    /// found the same projection the cause of unstable training, and froze it.
+    pub patch_embedding_lr_scale: f64,
 }
 
 impl Default for OptimizerConfig {
@@ -30,6 +37,7 @@ impl Default for OptimizerConfig {
             epsilon: 1e-8,
             weight_decay: 0.05,
             max_grad_norm: None,
+            patch_embedding_lr_scale: 1.0,
         }
     }
 }
@@ -44,6 +52,20 @@ impl OptimizerConfig {
             .with_weight_decay(self.weight_decay)
             .init()
     }
+}
+
+/// The gradients of the projection of patches alone; they are taken out of the others.
+pub(crate) fn patch_embedding_gradients<M: Module>(
+    module: &M,
+    gradients: &mut GradientsParams,
+) -> GradientsParams {
+    let mut taken = Take {
+        from: gradients,
+        taken: GradientsParams::new(),
+        path: Vec::new(),
+    };
+    module.visit(&mut taken);
+    taken.taken
 }
 
 /// The norm of all gradients together, as one vector.
@@ -69,10 +91,35 @@ pub(crate) fn scaled<M: Module>(module: &M, gradients: GradientsParams, scale: f
     scaled.gradients
 }
 
+struct Take<'a> {
+    from: &'a mut GradientsParams,
+    taken: GradientsParams,
+    path: Vec<String>,
+}
+
+impl ModuleVisitor for Take<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.path.iter().any(|name| name == "patch_embed") {
+            return;
+        }
+        if let Some(gradient) = self.from.remove::<D>(param.id) {
+            self.taken.register::<D>(param.id, gradient);
+        }
+    }
+}
+
 struct Norm<'a> {
     gradients: &'a GradientsParams,
     /// Shared parameters are met more than once.
-    seen: std::collections::HashSet<burn::module::ParamId>,
+    seen: std::collections::HashSet<ParamId>,
     squares: Vec<Tensor<1>>,
 }
 
@@ -90,7 +137,7 @@ impl ModuleVisitor for Norm<'_> {
 struct Scale {
     gradients: GradientsParams,
     scale: f64,
-    seen: std::collections::HashSet<burn::module::ParamId>,
+    seen: std::collections::HashSet<ParamId>,
 }
 
 impl ModuleVisitor for Scale {

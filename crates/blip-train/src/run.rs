@@ -16,7 +16,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use serde_json::{Map, Value, json};
 
-use crate::optimizer::{gradient_norm, scaled};
+use crate::optimizer::{gradient_norm, patch_embedding_gradients, scaled};
 use crate::{BatchSource, Moment, Objective, OptimizerConfig, Schedule, TrainError};
 
 /// The settings of a run.
@@ -259,7 +259,7 @@ impl<O: Objective> Run<O> {
             accumulator.accumulate(trainee, GradientsParams::from_grads(gradients, trainee));
         }
         let mut gradients = accumulator.grads();
-        let trainee = self.objective.trainee().clone();
+        let mut trainee = self.objective.trainee().clone();
         let grad_norm = match self.options.optimizer.max_grad_norm {
             Some(max) => {
                 let norm = gradient_norm(&trainee, &gradients);
@@ -273,6 +273,13 @@ impl<O: Objective> Run<O> {
             None => None,
         };
         let learning_rate = self.options.schedule.learning_rate(position);
+        let scale = self.options.optimizer.patch_embedding_lr_scale;
+        if scale != 1.0 {
+            let patches = patch_embedding_gradients(&trainee, &mut gradients);
+            if scale != 0.0 {
+                trainee = self.optimizer.step(scale * learning_rate, trainee, patches);
+            }
+        }
         self.objective
             .set_trainee(self.optimizer.step(learning_rate, trainee, gradients));
         self.step += 1;

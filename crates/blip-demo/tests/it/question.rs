@@ -122,6 +122,24 @@ fn answer(scene: &Scene, question: &Question) -> String {
         };
         return yes_or_no(lies(subject, meaning, known));
     }
+    if let Some(phrase) = text.strip_prefix("where is ") {
+        let [object] = fitting(scene, phrase)[..] else {
+            panic!("{text} means not one object");
+        };
+        let [x, y] = object.center.map(|at| [at < 1.0 / 3.0, at > 2.0 / 3.0]);
+        let rows = [("top", y[0]), ("bottom", y[1])];
+        let columns = [("left", x[0]), ("right", x[1])];
+        let words: Vec<&str> = rows
+            .into_iter()
+            .chain(columns)
+            .filter_map(|(word, is)| is.then_some(word))
+            .collect();
+        return if words.is_empty() {
+            "middle".to_owned()
+        } else {
+            words.join(" ")
+        };
+    }
     let phrase = text.strip_prefix("what is ").expect("no other question is left");
     assert_eq!(fitting(scene, phrase).len(), 1, "{text}");
     common(&fitting(scene, phrase), |object| object.kind.shape)

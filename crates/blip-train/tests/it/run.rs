@@ -104,3 +104,56 @@ fn a_run_that_was_stopped_twice_ends_where_an_unbroken_one_does_bit_for_bit() {
     };
     assert_eq!(log(whole.path()), log(parts.path()));
 }
+
+/// The values of the projection of patches, and all others.
+fn patch_embedding_and_others(trainee: &Trainee) -> [Vec<f32>; 2] {
+    #[derive(Default)]
+    struct Read(Vec<String>, [Vec<f32>; 2]);
+    impl ModuleVisitor for Read {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.0.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.0.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let others = usize::from(!self.0.iter().any(|name| name == "patch_embed"));
+            let values = param.val().without_autodiff().try_into_vec_as::<f32>();
+            self.1[others].extend(values.unwrap());
+        }
+    }
+    let mut read = Read::default();
+    trainee.model.visit(&mut read);
+    read.1
+}
+
+#[test]
+fn the_projection_of_patches_takes_steps_of_its_own_length() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // AdamW's first step is of the learning rate for every parameter, whatever its gradient.
+    let farthest = |scale: f64| {
+        let schedule = Schedule::Cosine {
+            init_lr: 1e-3,
+            min_lr: 1e-3,
+            max_epoch: 1,
+        };
+        let mut options = RunOptions::new(1, schedule);
+        options.optimizer.weight_decay = 0.0;
+        options.optimizer.patch_embedding_lr_scale = scale;
+        let mut run = Run::new(pretraining(&Regularization::NONE), options).unwrap();
+        let before = patch_embedding_and_others(run.objective().trainee());
+        run.train(&Shades, |_| false).unwrap();
+        let after = patch_embedding_and_others(run.objective().trainee());
+        [0, 1].map(|part| {
+            let moved = before[part].iter().zip(&after[part]);
+            moved.fold(0.0, |most: f32, (before, after)| most.max((after - before).abs()))
+        })
+    };
+    for scale in [1.0, 0.25, 0.0] {
+        let [patches, others] = farthest(scale);
+        assert!((patches - 1e-3 * scale as f32).abs() < 1e-5, "{scale}: {patches}");
+        assert!((others - 1e-3).abs() < 1e-5, "{scale}: {others}");
+    }
+}
