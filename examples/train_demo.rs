@@ -88,7 +88,7 @@ struct Recipe {
 
 const LANGUAGE: Recipe = Recipe {
     stream: 8,
-    steps: 6000,
+    steps: 16_000,
     batch_size: 32,
     learning_rate: 1e-3,
 };

@@ -109,6 +109,11 @@ impl SceneReader {
         &self.tokenizer
     }
 
+    /// What makes pixel values of pictures.
+    pub fn processor(&self) -> &ImageProcessor {
+        &self.processor
+    }
+
     /// Pictures of scenes, `[scenes, 3, side, side]`.
     ///
     /// # Errors

@@ -1,0 +1,34 @@
+//! CPU kernels of BLIP's networks: slices in, slices out.
+//!
+//! For whoever runs a transformer on a plain CPU. Each kernel is one pass over memory with what surrounds it fused in; the
+//! instruction set is chosen at run time, and a portable form of the same source runs everywhere.
+//!
+//! ```text
+//! bias_gelu      [rows, width] + [width]          x + b, then x Φ(x)
+//! layer_norm     [rows, width] (+ residual)       mean and variance of each row
+//! softmax        [rows, width]                    of each row
+//! PackedWeight   [in, out] in f32 or bf16         few rows times many weights: decoding reads each weight once
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use blip_kernels::{PackedWeight, Precision};
+//!
+//! // [in, out] = [2, 3]
+//! let weight = PackedWeight::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3], Precision::F32);
+//! let mut output = [0.0; 3];
+//! weight.multiply(&[1.0, 10.0], Some(&[0.5, 0.5, 0.5]), &mut output);
+//! assert_eq!(output, [41.5, 52.5, 63.5]);
+//! ```
+
+mod gelu;
+mod norm;
+mod packed;
+mod parallel;
+mod softmax;
+
+pub use gelu::{bias_gelu, gelu};
+pub use norm::layer_norm;
+pub use packed::{PackedWeight, Precision};
+pub use softmax::softmax;

@@ -1,0 +1,102 @@
+//! Layer normalisation with the residual before it.
+//!
+//! ```text
+//! x ─ + residual ─▶ x ─▶ (x - mean) / √(variance + eps) · gamma + beta
+//! ```
+
+use rayon::prelude::*;
+use rten_simd::SimdOp;
+use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
+
+use crate::parallel::rows_of_a_piece;
+
+/// Normalises every row in place, after a residual was added to it where there is one.
+///
+/// # Shapes
+///
+/// - values, residual: `[rows, width]`
+/// - gamma, beta: `[width]`
+///
+/// # Panics
+///
+/// If the sizes are not these.
+pub fn layer_norm(values: &mut [f32], residual: Option<&[f32]>, gamma: &[f32], beta: &[f32], eps: f32) {
+    if values.is_empty() {
+        return;
+    }
+    let width = gamma.len();
+    assert!(
+        width > 0 && beta.len() == width && values.len().is_multiple_of(width),
+        "{} values, {width} of gamma and {} of beta are no rows",
+        values.len(),
+        beta.len()
+    );
+    if let Some(residual) = residual {
+        assert_eq!(residual.len(), values.len(), "a residual of another size");
+    }
+    let piece = width * rows_of_a_piece(width);
+    values
+        .par_chunks_mut(piece)
+        .enumerate()
+        .for_each(|(index, rows)| {
+            for (row, values) in rows.chunks_exact_mut(width).enumerate() {
+                if let Some(residual) = residual {
+                    let from = index * piece + row * width;
+                    for (value, residual) in values.iter_mut().zip(&residual[from..]) {
+                        *value += residual;
+                    }
+                }
+                let mean = Sum::new(values).dispatch() / width as f32;
+                // About the mean: of values far from zero the sum of squares alone would lose every digit.
+                let variance = SumSquareSub::new(values, mean).dispatch() / width as f32;
+                let options = NormalizeOptions {
+                    pre_scale_bias: mean,
+                    scale: 1.0 / (variance + eps).sqrt(),
+                    element_scale: Some(gamma),
+                    element_bias: Some(beta),
+                    ..NormalizeOptions::default()
+                };
+                Normalize::new_mut(values, options).dispatch();
+            }
+        });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_are_the_exact_ones(
+            (width, values) in (1_usize..50).prop_flat_map(|width| {
+                (Just(width), proptest::collection::vec(-9.0_f32..9.0, width * 5))
+            }),
+            shift in -1e3_f32..1e3,
+        ) {
+            let (gamma, beta, rest) = (&values[..width], &values[width..2 * width], &values[2 * width..]);
+            let residual: Vec<f32> = rest.iter().map(|value| value * 0.5 + shift).collect();
+            let mut got = rest.to_vec();
+            layer_norm(&mut got, Some(&residual), gamma, beta, 1e-5);
+            let rows = rest.chunks(width).zip(residual.chunks(width));
+            for (got, (row, residual)) in got.chunks(width).zip(rows) {
+                let x: Vec<f64> = row.iter().zip(residual).map(|(a, b)| f64::from(a + b)).collect();
+                let mean = x.iter().sum::<f64>() / width as f64;
+                let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+                for (index, got) in got.iter().enumerate() {
+                    let want = (x[index] - mean) / (variance + 1e-5).sqrt() * f64::from(gamma[index])
+                        + f64::from(beta[index]);
+                    prop_assert!((f64::from(*got) - want).abs() < 0.02, "{got} {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_of_equals_becomes_beta() {
+        let mut values = [7.0; 6];
+        layer_norm(&mut values, None, &[1.0, 2.0, 3.0], &[0.1, 0.2, 0.3], 1e-12);
+        assert_eq!(values, [0.1, 0.2, 0.3, 0.1, 0.2, 0.3]);
+    }
+}
