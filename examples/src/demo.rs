@@ -77,13 +77,11 @@ impl ModuleMapper for Widen {
         if self.0.last().is_some_and(|name| name == "pos_embed") {
             return param.map(|weight| weight * POSITIONS);
         }
-        if D != 2 {
+        // Embeddings of words are normalised behind them.
+        if D != 2 || self.0.iter().any(|name| name.contains("embeddings")) {
             return param;
         }
-        // Words score by the embeddings, a matrix of as many inputs as these are wide. With 0.02 two words that occur in
-        // the same places, such as "top" and "bottom", stay one for long.
-        let words = self.0.iter().any(|name| name.contains("embeddings"));
-        let inputs = param.lazy_shape()[usize::from(words)] as f64;
+        let inputs = param.lazy_shape()[0] as f64;
         param.map(|weight| weight / (0.02 * inputs.sqrt()))
     }
 }
