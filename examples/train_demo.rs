@@ -77,7 +77,7 @@ enum Stage {
 /// Texts that the vocabulary is trained on, and its size.
 const CORPUS: (usize, usize) = (60_000, 256);
 
-/// Steps, scenes a step, and the greatest learning rate of a stage.
+/// A stage: its scenes, steps, scenes a step, and greatest learning rate.
 struct Recipe {
     /// Added to the seed, so that no two stages see the same scenes.
     stream: u64,
@@ -110,6 +110,7 @@ const REASONING: Recipe = Recipe {
     batch_size: 32,
     learning_rate: 5e-4,
 };
+
 /// A patch of 32 pixels has 24 times the inputs of the other layers.
 const PATCH_EMBEDDING_LR_SCALE: f64 = 0.03;
 
@@ -262,8 +263,8 @@ impl<'a> Kitchen<'a> {
         self.train("language", objective, &source, &LANGUAGE)
     }
 
-    /// Contrast, matching and language modelling, now and then behind the prompt. The text encoder begins as the decoder is, as in the original both
-    /// begin as one BERT.
+    /// Contrast, matching and language modelling, now and then behind the prompt. The text encoder begins as the decoder
+    /// is, as in the original both begin as one BERT.
     fn pretrain(&self) -> Result<(), Box<dyn Error>> {
         let mut model = self.load("language", Task::Captioning.parts())?;
         let fresh = BlipModel::from_seed(&self.config, PRETRAINED, self.cli.seed, &self.device)?;

@@ -58,7 +58,7 @@ pub fn widened<M: Module>(module: M) -> M {
     module.map(&mut Widen(Vec::new()))
 }
 
-/// Times the deviation of positions.
+/// Times the deviation of the image encoder's positions.
 const POSITIONS: f64 = 25.0;
 
 struct Widen(Vec<String>);

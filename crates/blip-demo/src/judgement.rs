@@ -35,8 +35,8 @@ pub struct WrongFact {
 
 /// What is right and wrong about a caption of a scene.
 ///
-/// A mention states its count, and the size, colour, shape and place that it names; mentions are matched with the scene's
-/// items such that as many facts as possible are right. The order of a list states nothing.
+/// A mention states its count, and the size, colour, shape and place that it names; mentions are matched with the
+/// scene's items such that as many facts as possible are right. The order of a list states nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// Whether the text is a caption at all.

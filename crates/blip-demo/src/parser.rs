@@ -123,19 +123,19 @@ impl<'a> Parser<'a> {
 
     /// "at the top left"; not the beginning of "on the left of".
     fn place(&mut self) -> Option<Place> {
-        let before = self.position;
-        // "at the top left" before "at the top".
-        let mut places = Place::ALL;
-        places.sort_by_key(|place| std::cmp::Reverse(place.phrase().len()));
-        let place = places.into_iter().find(|place| {
-            let words: Vec<&str> = place.phrase().split(' ').collect();
-            self.take(&words)
-        });
-        if self.words.get(self.position) == Some(&"of") {
-            self.position = before;
+        let words = |place: Place| place.phrase().split(' ').collect::<Vec<&str>>();
+        let rest = &self.words[self.position..];
+        // "at the top left" rather than "at the top".
+        let place = Place::ALL
+            .into_iter()
+            .filter(|place| rest.starts_with(&words(*place)))
+            .max_by_key(|place| place.phrase().len())?;
+        let behind = self.position + words(place).len();
+        if self.words.get(behind) == Some(&"of") {
             return None;
         }
-        place
+        self.position = behind;
+        Some(place)
     }
 
     /// "to the left of".

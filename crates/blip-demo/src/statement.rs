@@ -33,8 +33,8 @@ impl Statement {
 impl Scene {
     /// A sentence about this scene: true, or a true one of which exactly one fact was changed.
     ///
-    /// The changed fact is a colour, a shape, a size, a count, a place, the relation or the background, whichever the sentence
-    /// states. Each is about as likely, but for counts: not all can be changed without making the text absurd.
+    /// The changed fact is a colour, a shape, a size, a count, a place, the relation or the background, whichever the
+    /// sentence states. Each is about as likely, but for counts: not all can be changed without making the text absurd.
     pub fn statement<R: Rng + ?Sized>(&self, rng: &mut R, truth: bool) -> Statement {
         let claim = self.sample_partial_claim(rng);
         if truth {
@@ -136,24 +136,18 @@ fn variants(claim: &Claim, kind: FactKind) -> Vec<Claim> {
             variants.push(variant);
         };
         match kind {
-            FactKind::Color => Color::ALL
-                .into_iter()
-                .filter(|color| mention.color.is_some_and(|stated| stated != *color))
-                .for_each(|color| {
-                    push(Mention {
-                        color: Some(color),
-                        ..mention
-                    });
-                }),
-            FactKind::Shape => Shape::ALL
-                .into_iter()
-                .filter(|shape| mention.shape.is_some_and(|stated| stated != *shape))
-                .for_each(|shape| {
-                    push(Mention {
-                        shape: Some(shape),
-                        ..mention
-                    });
-                }),
+            FactKind::Color => others(Color::ALL, mention.color).for_each(|color| {
+                push(Mention {
+                    color: Some(color),
+                    ..mention
+                });
+            }),
+            FactKind::Shape => others(Shape::ALL, mention.shape).for_each(|shape| {
+                push(Mention {
+                    shape: Some(shape),
+                    ..mention
+                });
+            }),
             FactKind::Size => mention.size.into_iter().for_each(|size| {
                 push(Mention {
                     size: Some(size.other()),
@@ -171,38 +165,36 @@ fn variants(claim: &Claim, kind: FactKind) -> Vec<Claim> {
                         ..mention
                     });
                 }),
-            FactKind::Place => Place::ALL
-                .into_iter()
-                .filter(|place| mention.place.is_some_and(|stated| stated != *place))
-                .for_each(|place| {
-                    push(Mention {
-                        place: Some(place),
-                        ..mention
-                    });
-                }),
+            FactKind::Place => others(Place::ALL, mention.place).for_each(|place| {
+                push(Mention {
+                    place: Some(place),
+                    ..mention
+                });
+            }),
             FactKind::Relation | FactKind::Background | FactKind::Existence => {}
         }
     }
-    match (kind, claim.background) {
-        (FactKind::Relation, _) => {
+    match kind {
+        FactKind::Relation => {
             for place in 0..claim.relations.len() {
                 let mut variant = claim.clone();
                 variant.relations[place].relation = variant.relations[place].relation.inverse();
                 variants.push(variant);
             }
         }
-        (FactKind::Background, Some(stated)) => {
-            variants.extend(
-                Background::ALL
-                    .into_iter()
-                    .filter(|background| *background != stated)
-                    .map(|background| Claim {
-                        background: Some(background),
-                        ..claim.clone()
-                    }),
-            );
+        FactKind::Background => {
+            variants.extend(others(Background::ALL, claim.background).map(|background| Claim {
+                background: Some(background),
+                ..claim.clone()
+            }));
         }
         _ => {}
     }
     variants
+}
+
+/// Everything but what is stated; nothing if nothing is.
+fn others<T: PartialEq>(all: impl IntoIterator<Item = T>, stated: Option<T>) -> impl Iterator<Item = T> {
+    all.into_iter()
+        .filter(move |other| stated.as_ref().is_some_and(|stated| stated != other))
 }

@@ -11,7 +11,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Gelu;
 
-use crate::parallel::{GRAIN, rows_of_a_piece};
+use crate::parallel::{GRAIN, pieces_of_rows};
 
 /// GELU of every value, in place.
 pub fn gelu(values: &mut [f32]) {
@@ -31,17 +31,7 @@ pub fn gelu(values: &mut [f32]) {
 ///
 /// If the values are no whole number of rows.
 pub fn bias_gelu(values: &mut [f32], bias: &[f32]) {
-    if values.is_empty() {
-        return;
-    }
-    assert!(
-        !bias.is_empty() && values.len().is_multiple_of(bias.len()),
-        "{} values are no rows of {}",
-        values.len(),
-        bias.len()
-    );
-    let piece = bias.len() * rows_of_a_piece(bias.len());
-    values.par_chunks_mut(piece).for_each(|rows| {
+    pieces_of_rows(values, bias.len()).for_each(|rows| {
         BiasGelu { rows, bias }.dispatch();
     });
 }

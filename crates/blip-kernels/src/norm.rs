@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rten_simd::SimdOp;
 use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
 
-use crate::parallel::rows_of_a_piece;
+use crate::parallel::{pieces_of_rows, values_of_a_piece};
 
 /// Normalises every row in place, after a residual was added to it where there is one.
 ///
@@ -21,22 +21,13 @@ use crate::parallel::rows_of_a_piece;
 ///
 /// If the sizes are not these.
 pub fn layer_norm(values: &mut [f32], residual: Option<&[f32]>, gamma: &[f32], beta: &[f32], eps: f32) {
-    if values.is_empty() {
-        return;
-    }
     let width = gamma.len();
-    assert!(
-        width > 0 && beta.len() == width && values.len().is_multiple_of(width),
-        "{} values, {width} of gamma and {} of beta are no rows",
-        values.len(),
-        beta.len()
-    );
+    assert_eq!(beta.len(), width, "beta is not as long as gamma");
     if let Some(residual) = residual {
         assert_eq!(residual.len(), values.len(), "a residual of another size");
     }
-    let piece = width * rows_of_a_piece(width);
-    values
-        .par_chunks_mut(piece)
+    let piece = values_of_a_piece(width);
+    pieces_of_rows(values, width)
         .enumerate()
         .for_each(|(index, rows)| {
             for (row, values) in rows.chunks_exact_mut(width).enumerate() {

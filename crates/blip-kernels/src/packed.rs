@@ -138,16 +138,13 @@ impl PackedWeight {
         let panels = self.columns.div_ceil(WIDTH);
         // [panels][rows][32]: a thread writes what no other does.
         let mut sums = vec![[0.0_f32; WIDTH]; panels * count];
-        let of_one = |(panel, sums): (usize, &mut [[f32; WIDTH]])| {
-            self.panel(panel, input, sums);
-        };
         // A thread is worth its waking from some hundred kilobytes on.
         let each = (64 * 1024 / (self.rows * WIDTH).max(1)).max(1);
         sums.par_chunks_mut(count * each)
             .enumerate()
             .for_each(|(piece, sums)| {
                 for (index, sums) in sums.chunks_mut(count).enumerate() {
-                    of_one((piece * each + index, sums));
+                    self.panel(piece * each + index, input, sums);
                 }
             });
         for (panel, sums) in sums.chunks(count).enumerate() {
@@ -167,21 +164,26 @@ impl PackedWeight {
 
     /// All rows times one panel.
     fn panel(&self, panel: usize, input: &[f32], sums: &mut [[f32; WIDTH]]) {
+        let d_in = self.rows;
         match &self.panels {
             Panels::F32(panels) => {
-                let panel = &panels[panel * self.rows * WIDTH..][..self.rows * WIDTH];
+                let size = d_in * WIDTH;
+                let panel = F32(&panels[panel * size..][..size]);
                 Multiply {
+                    d_in,
                     input,
-                    panel: F32(panel),
+                    panel,
                     sums,
                 }
                 .dispatch();
             }
             Panels::Bf16(panels) => {
-                let size = self.rows * WIDTH / 2;
+                let size = d_in * WIDTH / 2;
+                let panel = Bf16(&panels[panel * size..][..size]);
                 Multiply {
+                    d_in,
                     input,
-                    panel: Bf16(&panels[panel * size..][..size]),
+                    panel,
                     sums,
                 }
                 .dispatch();
@@ -201,12 +203,6 @@ fn bf16(value: f32) -> u16 {
 
 /// One row of a panel, widened: `V` vectors that hold its 32 columns.
 trait Panel: Copy {
-    /// Numbers of 32 bits that a row takes.
-    const STRIDE: usize;
-
-    /// Its length: the weight's inputs.
-    fn rows(self) -> usize;
-
     fn load<I: Isa, const V: usize>(self, isa: I, row: usize) -> [I::F32; V];
 }
 
@@ -217,13 +213,6 @@ struct F32<'a>(&'a [f32]);
 struct Bf16<'a>(&'a [i32]);
 
 impl Panel for F32<'_> {
-    const STRIDE: usize = WIDTH;
-
-    #[inline(always)]
-    fn rows(self) -> usize {
-        self.0.len() / Self::STRIDE
-    }
-
     #[inline(always)]
     fn load<I: Isa, const V: usize>(self, isa: I, row: usize) -> [I::F32; V] {
         let ops = isa.f32();
@@ -238,17 +227,10 @@ impl Panel for F32<'_> {
 }
 
 impl Panel for Bf16<'_> {
-    const STRIDE: usize = WIDTH / 2;
-
-    #[inline(always)]
-    fn rows(self) -> usize {
-        self.0.len() / Self::STRIDE
-    }
-
     #[inline(always)]
     fn load<I: Isa, const V: usize>(self, isa: I, row: usize) -> [I::F32; V] {
         let ops = isa.i32();
-        let row = &self.0[row * Self::STRIDE..][..Self::STRIDE];
+        let row = &self.0[row * WIDTH / 2..][..WIDTH / 2];
         let upper = ops.splat(-0x1_0000);
         let mut vectors = [isa.f32().zero(); V];
         let (low, high) = vectors.split_at_mut(V / 2);
@@ -262,6 +244,7 @@ impl Panel for Bf16<'_> {
 }
 
 struct Multiply<'a, P> {
+    d_in: usize,
     /// `[rows, in]`
     input: &'a [f32],
     panel: P,
@@ -275,7 +258,7 @@ impl<P: Panel> SimdOp for Multiply<'_, P> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         match isa.f32().len() {
-            // 6 x 2 sums of 32 registers, 3 x 4 of 16; without vectors, one row at a time.
+            // 6 x 2 sums of 32 registers, 3 x 4 of 16; 2 x 8 of vectors of four or of none.
             16 => self.by::<I, 6, 2>(isa),
             8 => self.by::<I, 3, 4>(isa),
             4 => self.by::<I, 2, 8>(isa),
@@ -288,20 +271,19 @@ impl<P: Panel> Multiply<'_, P> {
     /// `R` rows at a time, as long as there are so many; then one by one fewer.
     #[inline(always)]
     fn by<I: Isa, const R: usize, const V: usize>(self, isa: I) {
-        let d_in = self.panel.rows();
         let mut rows = self.sums.chunks_exact_mut(R);
-        let mut inputs = self.input.chunks_exact(R * d_in.max(1));
+        let mut inputs = self.input.chunks_exact(R * self.d_in.max(1));
         for (sums, input) in rows.by_ref().zip(inputs.by_ref()) {
-            multiply_rows::<I, P, R, V>(isa, input, self.panel, sums);
+            multiply_rows::<I, P, R, V>(isa, self.d_in, input, self.panel, sums);
         }
         let (sums, input) = (rows.into_remainder(), inputs.remainder());
         match sums.len() {
             0 => {}
-            1 => multiply_rows::<I, P, 1, V>(isa, input, self.panel, sums),
-            2 => multiply_rows::<I, P, 2, V>(isa, input, self.panel, sums),
-            3 => multiply_rows::<I, P, 3, V>(isa, input, self.panel, sums),
-            4 => multiply_rows::<I, P, 4, V>(isa, input, self.panel, sums),
-            _ => multiply_rows::<I, P, 5, V>(isa, input, self.panel, sums),
+            1 => multiply_rows::<I, P, 1, V>(isa, self.d_in, input, self.panel, sums),
+            2 => multiply_rows::<I, P, 2, V>(isa, self.d_in, input, self.panel, sums),
+            3 => multiply_rows::<I, P, 3, V>(isa, self.d_in, input, self.panel, sums),
+            4 => multiply_rows::<I, P, 4, V>(isa, self.d_in, input, self.panel, sums),
+            _ => multiply_rows::<I, P, 5, V>(isa, self.d_in, input, self.panel, sums),
         }
     }
 }
@@ -310,12 +292,12 @@ impl<P: Panel> Multiply<'_, P> {
 #[inline(always)]
 fn multiply_rows<I: Isa, P: Panel, const R: usize, const V: usize>(
     isa: I,
+    d_in: usize,
     input: &[f32],
     panel: P,
     sums: &mut [[f32; WIDTH]],
 ) {
     let ops = isa.f32();
-    let d_in = panel.rows();
     let mut rows = [input; R];
     for (row, input) in rows.iter_mut().zip(input.chunks_exact(d_in.max(1))) {
         *row = &input[..d_in];

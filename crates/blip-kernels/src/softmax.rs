@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use rten_simd::SimdOp;
 use rten_vecmath::Softmax;
 
-use crate::parallel::rows_of_a_piece;
+use crate::parallel::pieces_of_rows;
 
 /// Softmax of every row, in place. A row of minus infinity alone becomes NaN, as everywhere.
 ///
@@ -16,21 +16,11 @@ use crate::parallel::rows_of_a_piece;
 ///
 /// If the values are no whole number of rows.
 pub fn softmax(values: &mut [f32], width: usize) {
-    if values.is_empty() {
-        return;
-    }
-    assert!(
-        width > 0 && values.len().is_multiple_of(width),
-        "{} values are no rows of {width}",
-        values.len()
-    );
-    values
-        .par_chunks_mut(width * rows_of_a_piece(width))
-        .for_each(|rows| {
-            for row in rows.chunks_exact_mut(width) {
-                Softmax::new_mut(row).dispatch();
-            }
-        });
+    pieces_of_rows(values, width).for_each(|rows| {
+        for row in rows.chunks_exact_mut(width) {
+            Softmax::new_mut(row).dispatch();
+        }
+    });
 }
 
 #[cfg(test)]
