@@ -22,12 +22,14 @@
 //! assert_eq!(output, [41.5, 52.5, 63.5]);
 //! ```
 
+mod attention;
 mod gelu;
 mod norm;
 mod packed;
 mod parallel;
 mod softmax;
 
+pub use attention::{Heads, Hidden, attention};
 pub use gelu::{bias_gelu, gelu};
 pub use norm::layer_norm;
 pub use packed::{PackedWeight, Precision};

@@ -15,10 +15,10 @@ use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 /// Columns of a panel.
-const WIDTH: usize = 32;
+pub(crate) const WIDTH: usize = 32;
 
 /// Columns of half a panel.
-const HALF: usize = WIDTH / 2;
+pub(crate) const HALF: usize = WIDTH / 2;
 
 /// Up to so many rows the reading of weights is what takes the time.
 const FEW: usize = 12;
@@ -256,7 +256,7 @@ fn bf16(value: f32) -> u16 {
 }
 
 /// How panels are read: 16 values a row hold its lower columns, 16 its upper ones, both maybe the same.
-trait Panels: Copy {
+pub(crate) trait Panels: Copy {
     type Value: Sync;
     /// Values of a panel for each row of the weight.
     const ROW: usize;
@@ -272,7 +272,7 @@ trait Panels: Copy {
 }
 
 #[derive(Clone, Copy)]
-struct F32;
+pub(crate) struct F32;
 
 impl Panels for F32 {
     type Value = f32;
@@ -319,20 +319,20 @@ impl Panels for Bf16 {
     }
 }
 
-struct Multiply<'a, P: Panels> {
-    d_in: usize,
+pub(crate) struct Multiply<'a, P: Panels> {
+    pub(crate) d_in: usize,
     /// Which of a row's inputs meet the weights.
-    depth: Range<usize>,
+    pub(crate) depth: Range<usize>,
     /// `[rows, in]`
-    input: &'a [f32],
+    pub(crate) input: &'a [f32],
     /// Of some panels.
-    values: &'a [P::Value],
+    pub(crate) values: &'a [P::Value],
     /// `[rows, stride]`
-    sums: &'a mut [f32],
+    pub(crate) sums: &'a mut [f32],
     /// From a row of sums to the next.
-    stride: usize,
+    pub(crate) stride: usize,
     /// Columns that are the weight's.
-    width: usize,
+    pub(crate) width: usize,
 }
 
 impl<P: Panels> SimdOp for Multiply<'_, P> {

@@ -1,0 +1,443 @@
+//! Scaled dot-product attention, a head at a time, without a matrix of all scores.
+//!
+//! ```text
+//! many queries   keys and values of every head ─ pack ─▶ panels;  for a block of queries and each head:
+//!                  scores = Q Kᵀ / √head_dim ─ mask ─ softmax ─ V ─▶ the head's columns of the block's rows
+//! few queries    for each head: a dot product with every key, softmax, a weighted sum of the values
+//! ```
+
+use rayon::prelude::*;
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, SimdOp};
+use rten_vecmath::Softmax;
+
+use crate::packed::{F32, HALF, Multiply, WIDTH};
+
+/// Queries that are attended at once: their scores stay in the second cache.
+const BLOCK: usize = 48;
+
+/// Up to so many queries the keys are not worth packing.
+const FEW: usize = 8;
+
+/// The vectors of heads, wherever they stand in a slice.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a> {
+    values: &'a [f32],
+    shape: [usize; 4],
+    strides: [usize; 3],
+}
+
+impl<'a> Heads<'a> {
+    /// Vectors that are contiguous, their beginnings at `strides`.
+    ///
+    /// # Shapes
+    ///
+    /// - values: `[batch, heads, tokens, head_dim]` is `shape`; `strides` are those of the first three axes
+    ///
+    /// # Panics
+    ///
+    /// If a vector would be outside of the values.
+    pub fn new(values: &'a [f32], shape: [usize; 4], strides: [usize; 3]) -> Self {
+        let last: usize = (0..3)
+            .map(|axis| shape[axis].saturating_sub(1) * strides[axis])
+            .sum();
+        assert!(
+            shape.contains(&0) || last + shape[3] <= values.len(),
+            "{} values are not {shape:?} at strides of {strides:?}",
+            values.len()
+        );
+        Self {
+            values,
+            shape,
+            strides,
+        }
+    }
+
+    fn vector(&self, batch: usize, head: usize, token: usize) -> &'a [f32] {
+        let [of_batch, of_head, of_token] = self.strides;
+        &self.values[batch * of_batch + head * of_head + token * of_token..][..self.shape[3]]
+    }
+}
+
+/// What queries do not see.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hidden<'a> {
+    /// `[batch, keys]`, true = hidden.
+    pub keys: Option<&'a [bool]>,
+    /// The last query sees all keys, the one before it one key less, and so on.
+    pub causal: bool,
+}
+
+impl Hidden<'_> {
+    /// Minus infinity for what a query does not see.
+    fn apply(&self, scores: &mut [f32], batch: usize, query: usize, queries: usize) {
+        let keys = scores.len();
+        if let Some(hidden) = self.keys {
+            for (score, hidden) in scores.iter_mut().zip(&hidden[batch * keys..]) {
+                if *hidden {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
+        if self.causal {
+            let seen = (keys + query + 1).saturating_sub(queries);
+            scores[seen.min(keys)..].fill(f32::NEG_INFINITY);
+        }
+    }
+}
+
+/// `softmax(Q Kᵀ / √head_dim) V` for every head. A query that sees no key gets NaN.
+///
+/// # Shapes
+///
+/// - query: `[batch, heads, queries, head_dim]`
+/// - key, value: `[batch, heads, keys, head_dim]`
+/// - output: `[batch, queries, heads, head_dim]`: heads are merged
+///
+/// # Panics
+///
+/// If the sizes are not these.
+pub fn attention(query: Heads, key: Heads, value: Heads, hidden: Hidden, output: &mut [f32]) {
+    let [batch, heads, queries, head_dim] = query.shape;
+    let keys = key.shape[2];
+    assert_eq!(
+        key.shape,
+        [batch, heads, keys, head_dim],
+        "keys of another shape than queries"
+    );
+    assert_eq!(value.shape, key.shape, "values of another shape than keys");
+    assert_eq!(
+        output.len(),
+        batch * heads * queries * head_dim,
+        "an output of another size"
+    );
+    if let Some(hidden) = hidden.keys {
+        assert_eq!(hidden.len(), batch * keys, "a mask of another size");
+    }
+    if output.is_empty() {
+        return;
+    }
+    let attention = Attention {
+        query,
+        key,
+        value,
+        hidden,
+    };
+    match queries {
+        ..=FEW => attention.few(output),
+        _ => attention.many(output),
+    }
+}
+
+struct Attention<'a> {
+    query: Heads<'a>,
+    key: Heads<'a>,
+    value: Heads<'a>,
+    hidden: Hidden<'a>,
+}
+
+impl Attention<'_> {
+    fn scale(&self) -> f32 {
+        1.0 / (self.query.shape[3] as f32).sqrt()
+    }
+
+    /// Threads take heads.
+    fn few(&self, output: &mut [f32]) {
+        let [_, heads, queries, head_dim] = self.query.shape;
+        let keys = self.key.shape[2];
+        // [batch, heads, queries, head_dim]: a thread writes what no other does.
+        let mut attended = vec![0.0; output.len()];
+        let head = |index: usize, attended: &mut [f32]| {
+            FewQueries {
+                attention: self,
+                batch: index / heads,
+                head: index % heads,
+                attended,
+            }
+            .dispatch();
+        };
+        let size = queries * head_dim;
+        let work = output.len() * keys;
+        if work < 256 * 1024 {
+            attended
+                .chunks_mut(size)
+                .enumerate()
+                .for_each(|(index, attended)| head(index, attended));
+        } else {
+            attended
+                .par_chunks_mut(size)
+                .enumerate()
+                .for_each(|(index, attended)| head(index, attended));
+        }
+        for (index, attended) in attended.chunks(head_dim).enumerate() {
+            let (head, query) = (index / queries, index % queries);
+            let (batch, head) = (head / heads, head % heads);
+            output[((batch * queries + query) * heads + head) * head_dim..][..head_dim]
+                .copy_from_slice(attended);
+        }
+    }
+
+    /// Threads take blocks of queries, all heads of them.
+    fn many(&self, output: &mut [f32]) {
+        let [batch, heads, queries, head_dim] = self.query.shape;
+        let keys = self.key.shape[2];
+        let width = heads * head_dim;
+        let key_size = keys.div_ceil(WIDTH) * WIDTH * head_dim;
+        let value_size = head_dim.div_ceil(WIDTH) * WIDTH * keys;
+        // [batch, heads] of both.
+        let mut packed = vec![0.0; batch * heads * (key_size + value_size)];
+        packed
+            .par_chunks_mut(key_size + value_size)
+            .enumerate()
+            .for_each(|(index, packed)| {
+                let (key, value) = packed.split_at_mut(key_size);
+                self.pack(index / heads, index % heads, key, value);
+            });
+        let blocks = output
+            .par_chunks_mut(queries * width)
+            .enumerate()
+            .flat_map(|(batch, output)| {
+                output
+                    .par_chunks_mut(BLOCK * width)
+                    .enumerate()
+                    .map(move |(block, output)| (batch, block * BLOCK, output))
+            });
+        blocks.for_each(|(batch, first, output)| {
+            output.fill(0.0);
+            let count = output.len() / width;
+            let mut block = vec![0.0; count * head_dim];
+            let mut scores = vec![0.0; count * keys];
+            for head in 0..heads {
+                for (index, scaled) in block.chunks_exact_mut(head_dim).enumerate() {
+                    let query = self.query.vector(batch, head, first + index);
+                    for (scaled, value) in scaled.iter_mut().zip(query) {
+                        *scaled = value * self.scale();
+                    }
+                }
+                let packed = &packed[(batch * heads + head) * (key_size + value_size)..];
+                scores.fill(0.0);
+                Multiply::<F32> {
+                    d_in: head_dim,
+                    depth: 0..head_dim,
+                    input: &block,
+                    values: &packed[..key_size],
+                    sums: &mut scores,
+                    stride: keys,
+                    width: keys,
+                }
+                .dispatch();
+                for (index, scores) in scores.chunks_exact_mut(keys).enumerate() {
+                    self.hidden.apply(scores, batch, first + index, queries);
+                    Softmax::new_mut(scores).dispatch();
+                }
+                Multiply::<F32> {
+                    d_in: keys,
+                    depth: 0..keys,
+                    input: &scores,
+                    values: &packed[key_size..][..value_size],
+                    sums: &mut output[head * head_dim..],
+                    stride: width,
+                    width: head_dim,
+                }
+                .dispatch();
+            }
+        });
+    }
+
+    /// Half panels of a head: `[keys / 16][head_dim][16]` and `[head_dim / 16][keys][16]`.
+    fn pack(&self, batch: usize, head: usize, key: &mut [f32], value: &mut [f32]) {
+        let [_, _, keys, head_dim] = self.key.shape;
+        for (panel, packed) in key.chunks_exact_mut(head_dim * HALF).enumerate() {
+            for token in panel * HALF..keys.min((panel + 1) * HALF) {
+                let vector = self.key.vector(batch, head, token);
+                for (place, value) in packed[token % HALF..].iter_mut().step_by(HALF).zip(vector) {
+                    *place = *value;
+                }
+            }
+        }
+        for (panel, packed) in value.chunks_exact_mut(keys * HALF).enumerate() {
+            let columns = head_dim.min(panel * HALF)..head_dim.min((panel + 1) * HALF);
+            for (token, packed) in packed.chunks_exact_mut(HALF).enumerate() {
+                let vector = &self.value.vector(batch, head, token)[columns.clone()];
+                packed[..vector.len()].copy_from_slice(vector);
+            }
+        }
+    }
+}
+
+/// One head for a few queries.
+struct FewQueries<'a> {
+    attention: &'a Attention<'a>,
+    batch: usize,
+    head: usize,
+    /// `[queries, head_dim]`
+    attended: &'a mut [f32],
+}
+
+impl SimdOp for FewQueries<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let ops = isa.f32();
+        let Self {
+            attention,
+            batch,
+            head,
+            attended,
+        } = self;
+        let [_, _, queries, head_dim] = attention.query.shape;
+        let keys = attention.key.shape[2];
+        let scale = attention.scale();
+        let mut scores = vec![0.0; queries * keys];
+        for token in 0..keys {
+            let key = attention.key.vector(batch, head, token);
+            for index in 0..queries {
+                let query = attention.query.vector(batch, head, index);
+                scores[index * keys + token] = scale * dot(isa, query, key);
+            }
+        }
+        for (index, scores) in scores.chunks_exact_mut(keys).enumerate() {
+            attention.hidden.apply(scores, batch, index, queries);
+            Softmax::new_mut(scores).dispatch();
+        }
+        for token in 0..keys {
+            let value = attention.value.vector(batch, head, token);
+            for (index, attended) in attended.chunks_exact_mut(head_dim).enumerate() {
+                let weight = scores[index * keys + token];
+                let weights = ops.splat(weight);
+                let mut attended = attended.chunks_exact_mut(ops.len());
+                let mut value = value.chunks_exact(ops.len());
+                for (attended, value) in attended.by_ref().zip(value.by_ref()) {
+                    ops.store(
+                        ops.mul_add(weights, ops.load(value), ops.load(attended)),
+                        attended,
+                    );
+                }
+                for (attended, value) in attended.into_remainder().iter_mut().zip(value.remainder()) {
+                    *attended += weight * value;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn dot<I: Isa>(isa: I, a: &[f32], b: &[f32]) -> f32 {
+    let ops = isa.f32();
+    let mut sums = [ops.zero(); 2];
+    let mut pairs_of_a = a.chunks_exact(2 * ops.len());
+    let mut pairs_of_b = b.chunks_exact(2 * ops.len());
+    for (a, b) in pairs_of_a.by_ref().zip(pairs_of_b.by_ref()) {
+        sums[0] = ops.mul_add(ops.load(a), ops.load(b), sums[0]);
+        sums[1] = ops.mul_add(ops.load(&a[ops.len()..]), ops.load(&b[ops.len()..]), sums[1]);
+    }
+    let rest = pairs_of_a.remainder().iter().zip(pairs_of_b.remainder());
+    ops.sum(ops.add(sums[0], sums[1])) + rest.map(|(a, b)| a * b).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The formula in f64, `[batch, queries, heads, head_dim]`.
+    fn exact(query: Heads, key: Heads, value: Heads, hidden: Hidden) -> Vec<f64> {
+        let [batch, heads, queries, head_dim] = query.shape;
+        let keys = key.shape[2];
+        let mut output = Vec::new();
+        for b in 0..batch {
+            for q in 0..queries {
+                for h in 0..heads {
+                    let sees = |k: usize| {
+                        !hidden.keys.is_some_and(|hidden| hidden[b * keys + k])
+                            && (!hidden.causal || k + queries <= q + keys)
+                    };
+                    let scores: Vec<f64> = (0..keys)
+                        .map(|k| {
+                            let terms = query.vector(b, h, q).iter().zip(key.vector(b, h, k));
+                            let dot: f64 = terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                            if sees(k) {
+                                dot / (head_dim as f64).sqrt()
+                            } else {
+                                f64::NEG_INFINITY
+                            }
+                        })
+                        .collect();
+                    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+                    output.extend((0..head_dim).map(|d| {
+                        let terms = scores.iter().enumerate();
+                        terms
+                            .map(|(k, score)| {
+                                (score - most).exp() / sum * f64::from(value.vector(b, h, k)[d])
+                            })
+                            .sum::<f64>()
+                    }));
+                }
+            }
+        }
+        output
+    }
+
+    fn values(count: usize, seed: u32) -> Vec<f32> {
+        let mixed = |index: usize| (index as u32).wrapping_mul(2_654_435_761).wrapping_add(seed);
+        (0..count)
+            .map(|index| (mixed(index).wrapping_mul(747_796_405) >> 8) as f32 / 8_388_608.0 - 1.0)
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_head_is_attended_as_the_formula_says(
+            batch in 1_usize..3,
+            heads in 1_usize..4,
+            queries in 1_usize..70,
+            more in 0_usize..90,
+            head_dim in 1_usize..70,
+            causal in any::<bool>(),
+            masked in any::<bool>(),
+            seed in any::<u32>(),
+        ) {
+            let keys = queries + more;
+            // Queries, keys and values side by side, as one product gives them.
+            let row = 3 * heads * head_dim;
+            let fused = values(batch * keys * row, seed);
+            let view = |part: usize, tokens: usize| {
+                let strides = [keys * row, head_dim, row];
+                Heads::new(&fused[part * heads * head_dim..], [batch, heads, tokens, head_dim], strides)
+            };
+            let (query, key, value) = (view(0, queries), view(1, keys), view(2, keys));
+            // Every query sees the first key.
+            let mask: Vec<bool> = (0..batch * keys).map(|at| at % keys % 3 == 1).collect();
+            let hidden = Hidden { keys: masked.then_some(mask.as_slice()), causal };
+            let mut got = vec![f32::NAN; batch * queries * heads * head_dim];
+            attention(query, key, value, hidden, &mut got);
+            for (got, want) in got.iter().zip(exact(query, key, value, hidden)) {
+                prop_assert!((f64::from(*got) - want).abs() < 1e-5, "{got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_hidden_key_leaves_the_other() {
+        let query = [1.0_f32; 4];
+        let values = [5.0, 6.0, 7.0, 8.0, f32::MAX, 1.0, 1.0, 1.0];
+        let heads = |values| Heads::new(values, [1, 1, 2, 4], [8, 8, 4]);
+        let hidden = Hidden {
+            keys: Some(&[false, true]),
+            causal: false,
+        };
+        let mut output = [0.0; 4];
+        let query = Heads::new(&query, [1, 1, 1, 4], [4, 4, 4]);
+        attention(query, heads(&values), heads(&values), hidden, &mut output);
+        assert_eq!(output, [5.0, 6.0, 7.0, 8.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "4 values are not [1, 1, 2, 4] at strides of [4, 4, 4]")]
+    fn vectors_outside_of_the_values_are_refused() {
+        Heads::new(&[0.0; 4], [1, 1, 2, 4], [4, 4, 4]);
+    }
+}
