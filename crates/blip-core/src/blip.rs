@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use blip_decoder::TextDecoder;
 use blip_encoder::{ClassHead, PairEncoder, TextEncoder};
-use blip_nn::Linear;
+use blip_nn::{Linear, Precision};
 use blip_processor::{ImageProcessor, ImageProcessorConfig};
 use blip_tasks::{Embedder, TextPolicy};
 use blip_traits::Tokenizer;
@@ -12,6 +12,7 @@ use blip_vit::VisionTransformer;
 use blip_weights::load_module;
 
 use crate::loader::loaders;
+use crate::model::check_precision;
 use crate::picture::PictureReader;
 use crate::source::{Source, built_in};
 use crate::{
@@ -71,6 +72,7 @@ loaders!(Blip, None, |blip| Ok(blip));
 impl Blip {
     /// Loads what a source was opened for.
     pub(crate) fn from_source(source: Source) -> Result<Self, Error> {
+        check_precision(source.precision(), source.device())?;
         let parts = &source.parts;
         let model = BlipModel::new(&source.config, parts, source.device())?;
         // What could fail cheaply fails before the weights are read.
@@ -79,7 +81,7 @@ impl Blip {
         let keys = BlipModel::keys(source.layout, parts);
         let (model, _) = load_module(&source.checkpoint, model, &keys, source.device())?;
         let blip = Self::from_model(
-            model,
+            model.packed(source.precision())?,
             source.image_size(),
             tokenizer,
             processor,
@@ -113,7 +115,8 @@ impl Blip {
             Some(task) => config.clone().for_task(task),
             None => config.clone(),
         };
-        let model = BlipModel::from_seed(&config, &parts, seed, &options.device)?;
+        let model =
+            BlipModel::from_seed(&config, &parts, seed, &options.device)?.packed(options.precision)?;
         let image_size = options.image_size.unwrap_or([config.vision.image_size; 2]);
         let mut processor = ImageProcessorConfig::new(image_size);
         processor.alpha = options.alpha;
@@ -130,7 +133,8 @@ impl Blip {
         )
     }
 
-    /// Shares out networks that are in memory, such as trained ones.
+    /// Shares out networks that are in memory, such as trained ones. On the CPU weights that are not packed yet
+    /// ([`BlipModel::packed`]) are packed in `f32`.
     ///
     /// # Errors
     ///
@@ -143,6 +147,7 @@ impl Blip {
         policy: TextPolicy,
     ) -> Result<Self, Error> {
         let parts = model.parts();
+        let model = model.packed(Precision::F32)?;
         Ok(Self {
             parts,
             visual_encoder: Arc::new(model.visual_encoder.with_image_size(image_size)?),

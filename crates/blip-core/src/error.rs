@@ -7,7 +7,7 @@ use blip_tasks::TaskError;
 use blip_traits::ModelError;
 use blip_weights::WeightsError;
 
-use crate::Task;
+use crate::{Precision, Task};
 
 /// Why a model could not be loaded, or a task not be done.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +141,15 @@ pub enum Error {
         what: &'static str,
         /// The feature of this crate that brings it.
         feature: &'static str,
+    },
+
+    /// A way of holding weights that the device does not know.
+    #[error(
+        "weights in {precision:?} are for inference on the CPU (device `flex`); any other device holds F32"
+    )]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
     },
 
     /// An image encoder that cannot be built.

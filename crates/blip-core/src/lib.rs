@@ -88,7 +88,7 @@ pub use blip_decoder::TextDecoder;
 pub use blip_encoder::{PairEncoder, TextEncoder};
 pub use blip_index as index;
 pub use blip_index::IndexError;
-pub use blip_nn::BertConfig;
+pub use blip_nn::{BertConfig, Precision};
 pub use blip_processor::{
     AlphaPolicy, BertTokenizer, ImageLimits, ImageProcessor, ImageProcessorConfig, ProcessorError, RgbImage,
     pre_caption, pre_question, train_vocabulary,

@@ -2,7 +2,7 @@
 
 use blip_decoder::{DECODER_FALLBACKS, DECODER_KEYS, TextDecoder};
 use blip_encoder::{CLASS_HEAD_KEYS, ClassHead, PAIR_KEYS, PairEncoder, TextEncoder};
-use blip_nn::{BERT_KEYS, BertConfig, Linear};
+use blip_nn::{BERT_KEYS, BertConfig, Linear, Precision, is_packable};
 use blip_vit::{HUGGING_FACE_KEYS, VisionTransformer};
 use blip_weights::KeyMap;
 use burn::module::Module;
@@ -81,6 +81,28 @@ impl BlipModel {
         Ok(model)
     }
 
+    /// The same networks for inference on the CPU, weights held as its kernels read them ([`Linear::packed`]).
+    ///
+    /// `f32` is for any device: where there are no kernels nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Precision`] for another precision on another device, and under autodiff.
+    pub fn packed(self, precision: Precision) -> Result<Self, Error> {
+        check_precision(precision, &self.visual_encoder.device())?;
+        let linear = |linear: Option<Linear>| linear.map(|linear| linear.packed(precision));
+        Ok(Self {
+            visual_encoder: self.visual_encoder.packed(precision),
+            text_encoder: self.text_encoder.map(|encoder| encoder.packed(precision)),
+            pair_encoder: self.pair_encoder.map(|encoder| encoder.packed(precision)),
+            text_decoder: self.text_decoder.map(|decoder| decoder.packed(precision)),
+            vision_proj: linear(self.vision_proj),
+            text_proj: linear(self.text_proj),
+            itm_head: linear(self.itm_head),
+            cls_head: self.cls_head,
+        })
+    }
+
     /// The parts that it has, in order.
     pub fn parts(&self) -> Vec<Part> {
         let parts = [
@@ -126,5 +148,13 @@ impl BlipModel {
             }
         }
         keys
+    }
+}
+
+/// Refuses a precision that weights on a device cannot be held in.
+pub(crate) fn check_precision(precision: Precision, device: &Device) -> Result<(), Error> {
+    match precision == Precision::F32 || is_packable(device) {
+        true => Ok(()),
+        false => Err(Error::Precision { precision }),
     }
 }

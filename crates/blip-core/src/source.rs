@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use crate::part::{layout_of, networks};
 use crate::tokenizer::WithIds;
-use crate::{BlipConfig, Error, Layout, Part, Reference, Task};
+use crate::{BlipConfig, Error, Layout, Part, Precision, Reference, Task};
 
 /// The files of a checkpoint, where they do not lie together in one folder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +49,8 @@ pub struct LoadOptions {
     pub reference: Option<Reference>,
     /// Height and width that pictures are resized to; `None` is the checkpoint's. The position table is interpolated.
     pub image_size: Option<[usize; 2]>,
+    /// How the weights are held for inference on the CPU. Any other device than that knows `f32` alone.
+    pub precision: Precision,
     /// What becomes of transparency.
     pub alpha: AlphaPolicy,
     /// Whether pictures are turned as their EXIF data says. No reference does that.
@@ -62,6 +64,7 @@ impl LoadOptions {
             device,
             reference: None,
             image_size: None,
+            precision: Precision::F32,
             alpha: AlphaPolicy::default(),
             exif_orientation: false,
         }
@@ -190,6 +193,10 @@ impl Source {
             ids_are_stated,
             options: options.clone(),
         })
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.options.precision
     }
 
     pub(crate) fn device(&self) -> &Device {

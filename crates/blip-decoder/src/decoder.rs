@@ -1,6 +1,6 @@
 //! The decoder as a whole.
 
-use blip_nn::{Bert, BertConfig, KvCache, SizeError, TextDropout};
+use blip_nn::{Bert, BertConfig, KvCache, Precision, SizeError, TextDropout};
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -84,6 +84,14 @@ impl TextDecoder {
     /// The network without its head.
     pub fn bert(&self) -> &Bert {
         &self.bert
+    }
+
+    /// The same decoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
+    pub fn packed(self, precision: Precision) -> Self {
+        Self {
+            bert: self.bert.packed(precision),
+            head: self.head.packed(precision),
+        }
     }
 
     /// The same decoder with dropout while it is trained: on an autodiff device, and nowhere else.

@@ -1,8 +1,7 @@
 //! From a token's vector to scores over the vocabulary.
 
-use blip_nn::{BertConfig, LayerNorm, Linear};
+use blip_nn::{BertConfig, LayerNorm, Linear, Precision};
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 /// `decoder(LayerNorm(gelu(dense(x))))`.
@@ -37,6 +36,14 @@ impl LmHead {
         self
     }
 
+    pub(crate) fn packed(self, precision: Precision) -> Self {
+        Self {
+            dense: self.dense.packed(precision),
+            decoder: self.decoder.packed(precision),
+            ..self
+        }
+    }
+
     /// Applies the head.
     ///
     /// # Shapes
@@ -45,6 +52,6 @@ impl LmHead {
     /// - output: `[rows, tokens, vocab_size]`
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
         self.decoder
-            .forward(self.norm.forward(gelu(self.dense.forward(hidden))))
+            .forward(self.norm.forward(self.dense.forward_gelu(hidden)))
     }
 }

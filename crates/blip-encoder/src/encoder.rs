@@ -1,6 +1,6 @@
 //! The encoder of one text, alone or grounded in one picture.
 
-use blip_nn::{Bert, BertConfig, SizeError, TextDropout, hide_mask};
+use blip_nn::{Bert, BertConfig, Precision, SizeError, TextDropout, hide_mask};
 use blip_traits::{AttentionMask, GroundedEncoder, HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
@@ -39,6 +39,13 @@ impl TextEncoder {
     pub fn with_dropout(self, dropout: &TextDropout) -> Self {
         Self {
             bert: self.bert.with_dropout(dropout),
+        }
+    }
+
+    /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
+    pub fn packed(self, precision: Precision) -> Self {
+        Self {
+            bert: self.bert.packed(precision),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The encoder of a text that compares two pictures (NLVR2).
 
 use blip_nn::{
-    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, SelfAttention, Sight, SizeError, TextDropout,
-    check_context, hide_mask,
+    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, Precision, SelfAttention, Sight, SizeError,
+    TextDropout, check_context, hide_mask,
 };
 use blip_traits::{HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
@@ -91,6 +91,15 @@ impl PairLayer {
             attention: self.attention.with_dropout(dropout),
             cross_attention: self.cross_attention.with_dropout(dropout),
             dropout: dropout.hidden().clone(),
+            ..self
+        }
+    }
+
+    fn packed(self, precision: Precision) -> Self {
+        Self {
+            attention: self.attention.packed(precision),
+            cross_attention: self.cross_attention.packed(precision),
+            mlp: self.mlp.packed(precision),
             ..self
         }
     }
@@ -187,6 +196,15 @@ impl PairEncoder {
         Self {
             embeddings: self.embeddings.with_dropout(dropout),
             layers: layers.map(|layer| layer.with_dropout(dropout)).collect(),
+            ..self
+        }
+    }
+
+    /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
+    pub fn packed(self, precision: Precision) -> Self {
+        let layers = self.layers.into_iter();
+        Self {
+            layers: layers.map(|layer| layer.packed(precision)).collect(),
             ..self
         }
     }

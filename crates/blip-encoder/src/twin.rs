@@ -1,6 +1,6 @@
 //! Cross-attention over two pictures.
 
-use blip_nn::{BertConfig, ContextAttention, CrossKeyValue, LayerNorm, Linear, TextDropout};
+use blip_nn::{BertConfig, ContextAttention, CrossKeyValue, LayerNorm, Linear, Precision, TextDropout};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
@@ -41,6 +41,15 @@ impl TwinCrossAttention {
             first: self.first.with_dropout(dropout),
             second: self.second.with_dropout(dropout),
             dropout: dropout.hidden().clone(),
+            ..self
+        }
+    }
+
+    pub(crate) fn packed(self, precision: Precision) -> Self {
+        Self {
+            first: self.first.packed(precision),
+            second: self.second.packed(precision),
+            merge: self.merge.map(|merge| merge.packed(precision)),
             ..self
         }
     }

@@ -97,6 +97,32 @@ impl PackedWeight {
         Self { rows, columns, held }
     }
 
+    /// The weight as it is multiplied, `[in, out]`, row-major.
+    pub fn unpack(&self) -> Vec<f32> {
+        let mut weight = vec![0.0; self.rows * self.columns];
+        for (row, weight) in weight.chunks_exact_mut(self.columns.max(1)).enumerate() {
+            for (column, value) in weight.iter_mut().enumerate() {
+                let (panel, column) = (column / WIDTH, column % WIDTH);
+                *value = match &self.held {
+                    Held::F32(values) => {
+                        let half = 2 * panel + column / HALF;
+                        values[(half * self.rows + row) * HALF + column % HALF]
+                    }
+                    Held::Bf16(values) => {
+                        let pair = values[(panel * self.rows + row) * HALF + column % HALF] as u32;
+                        let upper = if column < HALF {
+                            pair << 16
+                        } else {
+                            pair & 0xffff_0000
+                        };
+                        f32::from_bits(upper)
+                    }
+                };
+            }
+        }
+        weight
+    }
+
     /// `[in, out]`.
     pub fn shape(&self) -> [usize; 2] {
         [self.rows, self.columns]
@@ -517,6 +543,7 @@ mod tests {
                 };
                 let packed = PackedWeight::new(&weight, [d_in, d_out], precision);
                 prop_assert_eq!(packed.precision(), precision);
+                prop_assert_eq!(&packed.unpack(), &held);
                 let mut got = vec![f32::NAN; rows * d_out];
                 packed.multiply(&input, bias, &mut got);
                 let want = product(&input, &held, [d_in, d_out]);

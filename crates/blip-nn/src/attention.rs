@@ -27,6 +27,10 @@ pub fn attend(
     hide: Option<&Tensor<4, Bool>>,
     causal: bool,
 ) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if let Some(output) = crate::cpu::attend(&query, &key, &value, hide, causal) {
+        return output;
+    }
     let [batch, heads, queries, _] = query.dims();
     let [_, _, keys, _] = key.dims();
     let hide = hide.map(|hide| hide.clone().expand([batch, heads, queries, keys]));
@@ -100,6 +104,17 @@ pub fn split_heads(input: Tensor<3>, heads: usize) -> Tensor<4> {
     input
         .reshape([batch, tokens, heads, width / heads])
         .swap_dims(1, 2)
+}
+
+/// Heads of parts that stand side by side, such as queries, keys and values out of one matrix.
+///
+/// # Shapes
+///
+/// - input: `[batch, tokens, PARTS * heads * head_dim]`
+/// - output: `PARTS` of `[batch, heads, tokens, head_dim]`
+pub fn split_fused<const PARTS: usize>(input: Tensor<3>, heads: usize) -> [Tensor<4>; PARTS] {
+    let all = split_heads(input, PARTS * heads);
+    std::array::from_fn(|part| all.clone().narrow(1, part * heads, heads))
 }
 
 /// The inverse of [`split_heads`].

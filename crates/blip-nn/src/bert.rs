@@ -18,8 +18,8 @@ use burn::nn::Dropout;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData, s};
 
 use crate::{
-    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, SizeError, TextDropout, attend, attend_with_dropout,
-    check_sizes, hide_mask, merge_heads, split_heads,
+    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, Precision, SizeError, TextDropout, attend,
+    attend_with_dropout, check_sizes, hide_mask, merge_heads, split_fused, split_heads,
 };
 
 /// Where this body's parameters stand in published checkpoints, for both layouts: `(here, there)`.
@@ -289,6 +289,15 @@ impl SelfAttention {
         self
     }
 
+    /// The same layer for inference on a CPU: see [`Linear::packed`].
+    pub fn packed(self, precision: Precision) -> Self {
+        Self {
+            qkv: self.qkv.packed(precision),
+            dense: self.dense.packed(precision),
+            ..self
+        }
+    }
+
     /// Applies the layer.
     ///
     /// # Shapes
@@ -296,8 +305,7 @@ impl SelfAttention {
     /// - hidden, output: `[rows, tokens, hidden_size]`
     /// - hide: `[rows, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
     pub fn forward(&self, hidden: Tensor<3>, hide: Option<&Tensor<4, Bool>>, sight: Sight) -> Tensor<3> {
-        let [query, key, value] =
-            split_thirds(self.qkv.forward(hidden.clone())).map(|x| split_heads(x, self.heads));
+        let [query, key, value] = split_fused(self.qkv.forward(hidden.clone()), self.heads);
         let dropout = &self.dropout.attention;
         let context = match sight {
             Sight::Whole => attend_with_dropout(query, key, value, hide, false, dropout),
@@ -313,12 +321,6 @@ impl SelfAttention {
             .forward(self.dense.forward(merge_heads(context)));
         self.norm.forward(output + hidden)
     }
-}
-
-/// `[batch, tokens, 3 * width]` to three of `[batch, tokens, width]`.
-fn split_thirds(fused: Tensor<3>) -> [Tensor<3>; 3] {
-    let width = fused.dims()[2] / 3;
-    [0, 1, 2].map(|part| fused.clone().slice(s![.., .., part * width..(part + 1) * width]))
 }
 
 /// Attention over a context, `dense(attend(q of h, context))`, without residual and norm.
@@ -348,6 +350,16 @@ impl ContextAttention {
     pub fn with_dropout(mut self, dropout: &TextDropout) -> Self {
         self.dropout = dropout.attention.clone();
         self
+    }
+
+    /// The same layer for inference on a CPU: see [`Linear::packed`].
+    pub fn packed(self, precision: Precision) -> Self {
+        Self {
+            query: self.query.packed(precision),
+            key_value: self.key_value.packed(precision),
+            dense: self.dense.packed(precision),
+            ..self
+        }
     }
 
     /// The width of the context's vectors.
@@ -475,6 +487,18 @@ impl BertLayer {
         }
     }
 
+    fn packed(self, precision: Precision) -> Self {
+        Self {
+            attention: self.attention.packed(precision),
+            cross_attention: CrossAttention {
+                context: self.cross_attention.context.packed(precision),
+                ..self.cross_attention
+            },
+            mlp: self.mlp.packed(precision),
+            ..self
+        }
+    }
+
     /// Self-attention, cross-attention, feed-forward part, and the norm behind that.
     pub fn into_parts(self) -> (SelfAttention, CrossAttention, Mlp, LayerNorm) {
         (self.attention, self.cross_attention, self.mlp, self.norm)
@@ -531,6 +555,15 @@ impl Bert {
                 .into_iter()
                 .map(|layer| layer.with_dropout(dropout))
                 .collect(),
+        }
+    }
+
+    /// The same body for inference on a CPU: see [`Linear::packed`].
+    pub fn packed(self, precision: Precision) -> Self {
+        let layers = self.layers.into_iter();
+        Self {
+            layers: layers.map(|layer| layer.packed(precision)).collect(),
+            ..self
         }
     }
 

@@ -32,13 +32,16 @@
 mod attention;
 mod bert;
 mod cache;
+#[cfg(feature = "flex")]
+mod cpu;
 mod dropout;
 mod linear;
 mod mlp;
 mod norm;
+mod packed;
 mod size;
 
-pub use attention::{attend, attend_with_dropout, hide_mask, merge_heads, split_heads};
+pub use attention::{attend, attend_with_dropout, hide_mask, merge_heads, split_fused, split_heads};
 pub use bert::{
     BERT_KEYS, Bert, BertConfig, BertEmbeddings, BertLayer, ContextAttention, CrossAttention, SelfAttention,
     Sight, check_context,
@@ -48,4 +51,5 @@ pub use dropout::{TextDropout, drop_path};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use norm::LayerNorm;
+pub use packed::{Precision, is_packable};
 pub use size::{SizeError, check_sizes};

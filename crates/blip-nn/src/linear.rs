@@ -2,13 +2,18 @@
 
 use blip_traits::{Features, Head, HiddenStates, ModelError};
 use burn::module::{Initializer, Module, Param};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
+
+use crate::Precision;
+use crate::packed::Packed;
 
 /// A linear layer. The weight is contiguous `[in, out]`, the transpose of PyTorch's.
 #[derive(Module, Debug)]
 pub struct Linear {
     weight: Param<Tensor<2>>,
     bias: Param<Tensor<1>>,
+    packed: Packed,
 }
 
 impl Linear {
@@ -18,6 +23,23 @@ impl Linear {
         Self {
             weight: normal.init([d_in, d_out], device),
             bias: Initializer::Zeros.init([d_out], device),
+            packed: Packed::default(),
+        }
+    }
+
+    /// The same layer, its weight held as the CPU kernels read it, in that precision and in no other form. On any other
+    /// device than the CPU, under autodiff, and where it is packed already, nothing is changed.
+    ///
+    /// The weight can still be read; what changes it leaves the packed form behind.
+    pub fn packed(self, precision: Precision) -> Self {
+        if self.packed.is_some() {
+            return self;
+        }
+        let (weight, packed) = Packed::new(self.weight, precision);
+        Self {
+            weight,
+            packed,
+            bias: self.bias,
         }
     }
 
@@ -28,6 +50,7 @@ impl Linear {
     /// - weight: `[in, out]`, contiguous
     pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
         self.weight = Param::initialized(self.weight.id, weight);
+        self.packed = Packed::default();
         self
     }
 
@@ -53,6 +76,25 @@ impl Linear {
     /// - input: `[batch, tokens, in]`
     /// - output: `[batch, tokens, out]`
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        match self.packed.forward(&input, &self.bias.val(), false) {
+            Some(output) => output,
+            None => self.composed(input),
+        }
+    }
+
+    /// Applies the layer, and the exact (erf) GELU to what it gives.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_gelu(&self, input: Tensor<3>) -> Tensor<3> {
+        match self.packed.forward(&input, &self.bias.val(), true) {
+            Some(output) => output,
+            None => gelu(self.composed(input)),
+        }
+    }
+
+    fn composed(&self, input: Tensor<3>) -> Tensor<3> {
         let [batch, tokens, d_in] = input.dims();
         let [_, d_out] = self.weight.dims();
         // One matrix product over all rows: [batch * tokens, in] x [in, out].

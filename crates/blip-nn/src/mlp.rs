@@ -1,10 +1,9 @@
 //! The feed-forward part of a layer.
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
-use crate::Linear;
+use crate::{Linear, Precision};
 
 /// `fc2(gelu(fc1(x)))`, with the exact (erf) GELU.
 #[derive(Module, Debug)]
@@ -22,12 +21,20 @@ impl Mlp {
         }
     }
 
+    /// The same layer for inference on a CPU: see [`Linear::packed`].
+    pub fn packed(self, precision: Precision) -> Self {
+        Self {
+            fc1: self.fc1.packed(precision),
+            fc2: self.fc2.packed(precision),
+        }
+    }
+
     /// Applies the layer.
     ///
     /// # Shapes
     ///
     /// - input, output: `[batch, tokens, hidden_size]`
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        self.fc2.forward(gelu(self.fc1.forward(input)))
+        self.fc2.forward(self.fc1.forward_gelu(input))
     }
 }

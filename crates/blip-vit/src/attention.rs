@@ -1,8 +1,8 @@
 //! Self-attention over image tokens; nothing is masked.
 
-use blip_nn::{Linear, attend, merge_heads, split_heads};
+use blip_nn::{Linear, Precision, attend, merge_heads, split_fused};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, s};
+use burn::tensor::{Device, Tensor};
 
 use crate::VitConfig;
 
@@ -24,18 +24,22 @@ impl Attention {
         }
     }
 
+    pub(crate) fn packed(self, precision: Precision) -> Self {
+        Self {
+            qkv: self.qkv.packed(precision),
+            proj: self.proj.packed(precision),
+            heads: self.heads,
+        }
+    }
+
     /// Applies the layer.
     ///
     /// # Shapes
     ///
     /// - input, output: `[batch, tokens, hidden_size]`
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let fused = self.qkv.forward(input);
-        let width = fused.dims()[2] / 3;
         // Queries, then keys, then values; inside each, heads are contiguous blocks.
-        let [query, key, value] = [0, 1, 2]
-            .map(|part| fused.clone().slice(s![.., .., part * width..(part + 1) * width]))
-            .map(|part| split_heads(part, self.heads));
+        let [query, key, value] = split_fused(self.qkv.forward(input), self.heads);
         self.proj
             .forward(merge_heads(attend(query, key, value, None, false)))
     }

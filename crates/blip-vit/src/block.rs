@@ -1,6 +1,6 @@
 //! One block of the Vision Transformer, pre-norm.
 
-use blip_nn::{LayerNorm, Mlp, drop_path};
+use blip_nn::{LayerNorm, Mlp, Precision, drop_path};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -32,6 +32,14 @@ impl Block {
     pub(crate) fn with_drop_path(mut self, rate: f64) -> Self {
         self.drop_path_rate = rate;
         self
+    }
+
+    pub(crate) fn packed(self, precision: Precision) -> Self {
+        Self {
+            attn: self.attn.packed(precision),
+            mlp: self.mlp.packed(precision),
+            ..self
+        }
     }
 
     /// Applies the block.

@@ -1,6 +1,6 @@
 //! The whole encoder.
 
-use blip_nn::LayerNorm;
+use blip_nn::{LayerNorm, Precision};
 use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -107,6 +107,13 @@ impl VisionTransformer {
             .map(|(index, block)| block.with_drop_path(rate * index as f64 / last))
             .collect();
         Ok(self)
+    }
+
+    /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
+    pub fn packed(mut self, precision: Precision) -> Self {
+        let blocks = self.blocks.into_iter();
+        self.blocks = blocks.map(|block| block.packed(precision)).collect();
+        self
     }
 
     /// Where the weights are.

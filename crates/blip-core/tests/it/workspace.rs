@@ -61,7 +61,8 @@ fn parts_depend_on_the_contract_and_not_on_each_other() {
     let dependencies = dependencies();
     let expected: [(&str, &[&str]); 14] = [
         ("blip-traits", &[]),
-        ("blip-nn", &["blip-traits"]),
+        // The kernels are behind a feature.
+        ("blip-nn", &["blip-kernels", "blip-traits"]),
         ("blip-vit", &["blip-nn", "blip-traits"]),
         ("blip-decoder", &["blip-nn", "blip-traits"]),
         ("blip-tasks", &["blip-traits"]),

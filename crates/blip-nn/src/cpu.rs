@@ -1,0 +1,146 @@
+//! The CPU kernels on Burn's flex backend, through its extension API.
+//!
+//! Every function gives `None` where its kernel does not apply: on another backend, under autodiff, for another element
+//! type than `f32`. The caller then composes what the kernel computes of Burn's operations, which every backend has.
+
+use crate::Precision;
+use blip_kernels::{Heads, Hidden, PackedWeight};
+use burn::backend::{DispatchDevice, Flex};
+use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
+
+/// How the flex backend holds a float tensor.
+type Primitive = <Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;
+
+/// Whether kernels apply to what is on a device.
+pub(crate) fn applies(device: &Device) -> bool {
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// The tensor as the kernels read it.
+fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<Primitive> {
+    if !applies(&tensor.device()) || tensor.dtype() != DType::F32 {
+        return None;
+    }
+    tensor.clone().try_into_primitive::<Flex>().ok()
+}
+
+/// The same with values in their order.
+fn contiguous<const D: usize>(tensor: &Tensor<D>) -> Option<Primitive> {
+    let primitive = primitive(tensor)?;
+    match primitive.as_slice::<f32>() {
+        Some(_) => Some(primitive),
+        None => Some(primitive.to_contiguous()),
+    }
+}
+
+fn values(primitive: &Primitive) -> &[f32] {
+    primitive.as_slice().expect("contiguous values of f32")
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Packs a weight, `[in, out]`.
+pub(crate) fn pack(weight: &Tensor<2>, precision: Precision) -> Option<PackedWeight> {
+    let precision = match precision {
+        Precision::F32 => blip_kernels::Precision::F32,
+        Precision::Bf16 => blip_kernels::Precision::Bf16,
+    };
+    Some(PackedWeight::new(
+        values(&contiguous(weight)?),
+        weight.dims(),
+        precision,
+    ))
+}
+
+/// The weight that was packed, in `f32`.
+pub(crate) fn unpack(weight: &PackedWeight, device: &Device) -> Tensor<2> {
+    tensor(weight.unpack(), weight.shape(), device)
+}
+
+/// `x W + b`, and GELU of it if that is wanted.
+///
+/// # Shapes
+///
+/// - input: `[batch, tokens, in]`
+/// - output: `[batch, tokens, out]`
+pub(crate) fn linear(
+    input: &Tensor<3>,
+    weight: &PackedWeight,
+    bias: &Tensor<1>,
+    with_gelu: bool,
+) -> Option<Tensor<3>> {
+    let [batch, tokens, _] = input.dims();
+    let (rows, bias) = (contiguous(input)?, contiguous(bias)?);
+    let mut output = vec![0.0; batch * tokens * weight.shape()[1]];
+    weight.multiply(values(&rows), Some(values(&bias)), &mut output);
+    if with_gelu {
+        blip_kernels::gelu(&mut output);
+    }
+    Some(tensor(
+        output,
+        [batch, tokens, weight.shape()[1]],
+        &input.device(),
+    ))
+}
+
+/// Normalises the last axis.
+pub(crate) fn layer_norm(
+    input: &Tensor<3>,
+    gamma: &Tensor<1>,
+    beta: &Tensor<1>,
+    epsilon: f64,
+) -> Option<Tensor<3>> {
+    let (gamma, beta) = (contiguous(gamma)?, contiguous(beta)?);
+    let mut output = values(&contiguous(input)?).to_vec();
+    blip_kernels::layer_norm(&mut output, None, values(&gamma), values(&beta), epsilon as f32);
+    Some(tensor(output, input.dims(), &input.device()))
+}
+
+/// [`attend`](crate::attend), read from wherever the heads stand, written with heads merged.
+pub(crate) fn attend(
+    query: &Tensor<4>,
+    key: &Tensor<4>,
+    value: &Tensor<4>,
+    hide: Option<&Tensor<4, Bool>>,
+    causal: bool,
+) -> Option<Tensor<4>> {
+    let [batch, heads, queries, head_dim] = query.dims();
+    let primitives = [strided(query)?, strided(key)?, strided(value)?];
+    let [query_heads, key_heads, value_heads] = primitives.each_ref().map(heads_of);
+    let hide: Option<Vec<bool>> = match hide {
+        None => None,
+        Some(hide) => Some(hide.clone().try_into_vec_as().ok()?),
+    };
+    let hidden = Hidden {
+        keys: hide.as_deref(),
+        causal,
+    };
+    let mut output = vec![0.0; batch * queries * heads * head_dim];
+    blip_kernels::attention(query_heads, key_heads, value_heads, hidden, &mut output);
+    let output = tensor(output, [batch, queries, heads, head_dim], &query.device());
+    Some(output.swap_dims(1, 2))
+}
+
+/// A tensor whose last axis is contiguous and which goes forward along the others.
+fn strided(tensor: &Tensor<4>) -> Option<Primitive> {
+    let primitive = primitive(tensor)?;
+    let strides = primitive.layout().strides();
+    let readable = strides[3] == 1 && strides.iter().all(|&stride| stride >= 0);
+    Some(if readable {
+        primitive
+    } else {
+        primitive.to_contiguous()
+    })
+}
+
+fn heads_of(primitive: &Primitive) -> Heads<'_> {
+    let layout = primitive.layout();
+    let [shape, strides] = [
+        std::array::from_fn::<usize, 4, _>(|axis| layout.shape()[axis]),
+        std::array::from_fn::<usize, 4, _>(|axis| layout.strides()[axis].unsigned_abs()),
+    ];
+    let values = &primitive.storage::<f32>()[layout.start_offset()..];
+    Heads::new(values, shape, [strides[0], strides[1], strides[2]])
+}

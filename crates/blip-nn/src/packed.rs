@@ -1,0 +1,127 @@
+//! A weight as the CPU kernels read it.
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+};
+use burn::tensor::{Device, Tensor};
+
+#[cfg(feature = "flex")]
+use crate::cpu;
+
+/// How the weights of linear layers are held for inference on a CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Precision {
+    /// As they are: 4 bytes each.
+    #[default]
+    F32,
+    /// bfloat16, 2 bytes each; sums are of `f32`.
+    Bf16,
+}
+
+/// Whether weights on a device can be held in another precision than `f32`: on the CPU, with the feature `flex`.
+pub fn is_packable(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    return cpu::applies(device);
+    #[cfg(not(feature = "flex"))]
+    return {
+        let _ = device;
+        false
+    };
+}
+
+/// The packed form of a [`Linear`](crate::Linear)'s weight, which then holds no other until somebody asks for it.
+///
+/// Whatever changes parameters (training, a record, a mapper) leaves the packed form behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packed {
+    #[cfg(feature = "flex")]
+    weight: Option<std::sync::Arc<blip_kernels::PackedWeight>>,
+}
+
+impl Packed {
+    /// Whether something is packed.
+    pub(crate) fn is_some(&self) -> bool {
+        #[cfg(feature = "flex")]
+        return self.weight.is_some();
+        #[cfg(not(feature = "flex"))]
+        return false;
+    }
+
+    /// Packs a weight, `[in, out]`, if it is where the kernels run; the parameter that is given back unpacks it when it
+    /// is read.
+    pub(crate) fn new(weight: Param<Tensor<2>>, precision: Precision) -> (Param<Tensor<2>>, Self) {
+        #[cfg(feature = "flex")]
+        if let Some(packed) = cpu::pack(&weight.val(), precision) {
+            let packed = std::sync::Arc::new(packed);
+            let (id, device, shape) = (weight.id, weight.lazy_device(), weight.lazy_shape());
+            let held = packed.clone();
+            let unpack = move |device: &Device, _: bool| cpu::unpack(&held, device);
+            let weight = Param::uninitialized(id, unpack, device, false, shape);
+            return (weight, Self { weight: Some(packed) });
+        }
+        let _ = precision;
+        (weight, Self::default())
+    }
+
+    /// `x W + b`, and GELU of it if that is wanted; `None` where nothing is packed or the input is not on the CPU.
+    pub(crate) fn forward(&self, input: &Tensor<3>, bias: &Tensor<1>, with_gelu: bool) -> Option<Tensor<3>> {
+        #[cfg(feature = "flex")]
+        return cpu::linear(input, self.weight.as_ref()?, bias, with_gelu);
+        #[cfg(not(feature = "flex"))]
+        return {
+            let _ = (input, bias, with_gelu);
+            None
+        };
+    }
+
+    /// Nothing, unless what is packed belongs on that device.
+    fn on(self, device: &Device) -> Self {
+        #[cfg(feature = "flex")]
+        if cpu::applies(device) {
+            return self;
+        }
+        let _ = device;
+        Self::default()
+    }
+}
+
+impl Module for Packed {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        devices
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.on(device)
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.on(device)
+    }
+
+    fn visit<Visitor: ModuleVisitor>(&self, _visitor: &mut Visitor) {}
+
+    fn map<Mapper: ModuleMapper>(self, _mapper: &mut Mapper) -> Self {
+        Self::default()
+    }
+
+    fn materialize(self) -> Self {
+        self
+    }
+
+    fn valid(&self) -> Self {
+        self.clone()
+    }
+
+    fn train(self) -> Self {
+        Self::default()
+    }
+}
+
+impl ModuleDisplayDefault for Packed {
+    fn content(&self, _content: Content) -> Option<Content> {
+        None
+    }
+}
+
+impl ModuleDisplay for Packed {}
