@@ -68,31 +68,40 @@ impl PackedWeight {
             "a weight of another size than {rows} x {columns}"
         );
         let panels = columns.div_ceil(WIDTH);
-        // What the last panel has beyond the weight is zero.
-        let at = |row: usize, column: usize| match column < columns {
-            true => weight[row * columns + column],
-            false => 0.0,
+        // Columns of a row from `first` on; what the last panel has beyond the weight is zero.
+        let half_row = |row: usize, first: usize| {
+            let mut values = [0.0; HALF];
+            let there = columns.min(first + HALF).saturating_sub(first);
+            values[..there].copy_from_slice(&weight[row * columns + first.min(columns)..][..there]);
+            values
         };
-        let rows_of = |first: usize| (0..rows).map(move |row| (row, first));
-        let columns_of = |(row, first): (usize, usize)| (0..HALF).map(move |column| (row, first + column));
         let held = match precision {
-            Precision::F32 => Held::F32(
-                (0..2 * panels)
-                    .flat_map(|half| rows_of(half * HALF))
-                    .flat_map(columns_of)
-                    .map(|(row, column)| at(row, column))
-                    .collect(),
-            ),
-            Precision::Bf16 => Held::Bf16(
-                (0..panels)
-                    .flat_map(|panel| rows_of(panel * WIDTH))
-                    .flat_map(columns_of)
-                    .map(|(row, column)| {
-                        let [low, high] = [column, column + HALF].map(|column| bf16(at(row, column)));
-                        (u32::from(high) << 16 | u32::from(low)) as i32
-                    })
-                    .collect(),
-            ),
+            Precision::F32 => {
+                let mut held = vec![0.0; panels * rows * WIDTH];
+                held.par_chunks_exact_mut((rows * HALF).max(1))
+                    .enumerate()
+                    .for_each(|(half, packed)| {
+                        for (row, packed) in packed.chunks_exact_mut(HALF).enumerate() {
+                            packed.copy_from_slice(&half_row(row, half * HALF));
+                        }
+                    });
+                Held::F32(held)
+            }
+            Precision::Bf16 => {
+                let mut held = vec![0; panels * rows * HALF];
+                held.par_chunks_exact_mut((rows * HALF).max(1))
+                    .enumerate()
+                    .for_each(|(panel, packed)| {
+                        for (row, packed) in packed.chunks_exact_mut(HALF).enumerate() {
+                            let lower = half_row(row, panel * WIDTH);
+                            let upper = half_row(row, panel * WIDTH + HALF);
+                            for (pair, (lower, upper)) in packed.iter_mut().zip(lower.iter().zip(upper)) {
+                                *pair = (u32::from(bf16(upper)) << 16 | u32::from(bf16(*lower))) as i32;
+                            }
+                        }
+                    });
+                Held::Bf16(held)
+            }
         };
         Self { rows, columns, held }
     }
