@@ -7,7 +7,8 @@
 //! bias_gelu      [rows, width] + [width]          x + b, then x Φ(x)
 //! layer_norm     [rows, width] (+ residual)       mean and variance of each row
 //! softmax        [rows, width]                    of each row
-//! PackedWeight   [in, out] in f32 or bf16         few rows times many weights: decoding reads each weight once
+//! attention      [batch, heads, tokens, head_dim] of each head, without a matrix of all scores
+//! PackedWeight   [in, out] in f32 or bf16         rows times weights, a few rows (decoding) or many (pictures)
 //! ```
 //!
 //! # Example

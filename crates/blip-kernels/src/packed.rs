@@ -1,12 +1,12 @@
-//! Few rows times many weights, as decoding multiplies.
+//! Rows times weights that are packed once.
 //!
 //! ```text
-//! weight [in, out] ─ pack ─▶ panels of 32 columns, [out / 32][in][32] ─ multiply ─▶ input [rows, in] → [rows, out]
+//! weight [in, out] ─ pack ─▶ panels of 32 columns ─ multiply ─▶ input [rows, in] → [rows, out]
 //! ```
 //!
-//! A step of a decoder reads every weight for one to eight rows: memory is what it waits for. A panel is read once, in
-//! order, for up to three rows (six with AVX-512), and threads take panels in turns. bf16 halves what is read; it is widened
-//! in registers, and the sums are of f32.
+//! A step of a decoder reads every weight for one to eight rows: memory is what it waits for. There threads take panels,
+//! and each weight is read once. Pictures have hundreds of rows: there threads take rows, and a piece of a panel stays in
+//! the first cache for all of them. bf16 halves what is read; it is widened in registers, and the sums are of f32.
 
 use std::ops::Range;
 

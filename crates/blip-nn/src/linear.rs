@@ -142,4 +142,50 @@ mod tests {
         let error = head.apply(&wide).unwrap_err().to_string();
         assert_eq!(error, "hidden_states: expected [batch, tokens, 4], got [2, 3, 5]");
     }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn packed_it_gives_the_same_and_its_weight_is_still_there() {
+        use burn::tensor::Distribution;
+
+        let device = Device::flex();
+        let layer = Linear::new(24, 70, &device);
+        let input = Tensor::<3>::random([2, 9, 24], Distribution::Normal(0.0, 1.0), &device);
+        let values = |tensor: Tensor<3>| tensor.try_into_vec_as::<f32>().unwrap();
+        let weight = |layer: &Linear| layer.weight().try_into_vec_as::<f32>().unwrap();
+        let [want, want_gelu] = [layer.forward(input.clone()), layer.forward_gelu(input.clone())].map(values);
+        for (precision, within) in [(Precision::F32, 1e-6), (Precision::Bf16, 3e-3)] {
+            let packed = layer.clone().packed(precision);
+            let got = [packed.forward(input.clone()), packed.forward_gelu(input.clone())].map(values);
+            for (got, want) in got.iter().flatten().zip(want.iter().chain(&want_gelu)) {
+                assert!((got - want).abs() < within, "{precision:?}: {got} is not {want}");
+            }
+            for (got, want) in weight(&packed).iter().zip(weight(&layer)) {
+                assert!(
+                    (got - want).abs() <= 0.004 * want.abs(),
+                    "{precision:?}: {got} is not {want}"
+                );
+            }
+        }
+        assert_eq!(weight(&layer.clone().packed(Precision::F32)), weight(&layer));
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn a_weight_that_is_changed_is_the_one_that_multiplies() {
+        struct Doubled;
+        impl burn::module::ModuleMapper for Doubled {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|tensor| tensor * 2.0)
+            }
+        }
+        let device = Device::flex();
+        let layer = Linear::new(4, 3, &device).packed(Precision::F32);
+        let input = Tensor::<3>::ones([1, 1, 4], &device);
+        let once: Vec<f32> = layer.forward(input.clone()).try_into_vec_as().unwrap();
+        let twice: Vec<f32> = layer.map(&mut Doubled).forward(input).try_into_vec_as().unwrap();
+        for (twice, once) in twice.iter().zip(once) {
+            assert!((twice - 2.0 * once).abs() < 1e-6, "{twice} is not twice {once}");
+        }
+    }
 }
