@@ -99,7 +99,7 @@ impl BlipModel {
             vision_proj: linear(self.vision_proj),
             text_proj: linear(self.text_proj),
             itm_head: linear(self.itm_head),
-            cls_head: self.cls_head,
+            cls_head: self.cls_head.map(|head| head.packed(precision)),
         })
     }
 

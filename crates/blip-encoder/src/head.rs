@@ -1,6 +1,6 @@
 //! The head that judges a sentence.
 
-use blip_nn::Linear;
+use blip_nn::{Linear, Precision};
 use blip_traits::{Features, Head, HiddenStates, ModelError};
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -24,6 +24,14 @@ impl ClassHead {
         Self {
             fc1: Linear::new(hidden_size, hidden_size, device),
             fc2: Linear::new(hidden_size, classes, device),
+        }
+    }
+
+    /// The same head for inference on a CPU: see [`Linear::packed`].
+    pub fn packed(self, precision: Precision) -> Self {
+        Self {
+            fc1: self.fc1.packed(precision),
+            fc2: self.fc2.packed(precision),
         }
     }
 

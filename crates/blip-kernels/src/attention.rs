@@ -114,7 +114,8 @@ pub fn attention(query: Heads, key: Heads, value: Heads, hidden: Hidden, output:
     if let Some(hidden) = hidden.keys {
         assert_eq!(hidden.len(), batch * keys, "a mask of another size");
     }
-    if output.is_empty() {
+    if keys == 0 || output.is_empty() {
+        output.fill(f32::NAN);
         return;
     }
     let attention = Attention {
@@ -341,6 +342,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sample::values;
 
     /// The formula in f64, `[batch, queries, heads, head_dim]`.
     fn exact(query: Heads, key: Heads, value: Heads, hidden: Hidden) -> Vec<f64> {
@@ -379,13 +381,6 @@ mod tests {
             }
         }
         output
-    }
-
-    fn values(count: usize, seed: u32) -> Vec<f32> {
-        let mixed = |index: usize| (index as u32).wrapping_mul(2_654_435_761).wrapping_add(seed);
-        (0..count)
-            .map(|index| (mixed(index).wrapping_mul(747_796_405) >> 8) as f32 / 8_388_608.0 - 1.0)
-            .collect()
     }
 
     proptest! {
@@ -433,6 +428,18 @@ mod tests {
         let query = Heads::new(&query, [1, 1, 1, 4], [4, 4, 4]);
         attention(query, heads(&values), heads(&values), hidden, &mut output);
         assert_eq!(output, [5.0, 6.0, 7.0, 8.0]);
+    }
+
+    #[test]
+    fn without_keys_there_is_nothing_to_attend() {
+        let query = [1.0_f32; 40];
+        for queries in [1, 10] {
+            let mut output = vec![0.0; queries * 4];
+            let keys = Heads::new(&[], [1, 1, 0, 4], [0, 0, 4]);
+            let query = Heads::new(&query, [1, 1, queries, 4], [40, 40, 4]);
+            attention(query, keys, keys, Hidden::default(), &mut output);
+            assert!(output.iter().all(|value| value.is_nan()));
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ mod gelu;
 mod norm;
 mod packed;
 mod parallel;
+#[cfg(test)]
+mod sample;
 mod softmax;
 
 pub use attention::{Heads, Hidden, attention};

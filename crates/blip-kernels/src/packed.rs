@@ -76,32 +76,11 @@ impl PackedWeight {
             values
         };
         let held = match precision {
-            Precision::F32 => {
-                let mut held = vec![0.0; panels * rows * WIDTH];
-                held.par_chunks_exact_mut((rows * HALF).max(1))
-                    .enumerate()
-                    .for_each(|(half, packed)| {
-                        for (row, packed) in packed.chunks_exact_mut(HALF).enumerate() {
-                            packed.copy_from_slice(&half_row(row, half * HALF));
-                        }
-                    });
-                Held::F32(held)
-            }
-            Precision::Bf16 => {
-                let mut held = vec![0; panels * rows * HALF];
-                held.par_chunks_exact_mut((rows * HALF).max(1))
-                    .enumerate()
-                    .for_each(|(panel, packed)| {
-                        for (row, packed) in packed.chunks_exact_mut(HALF).enumerate() {
-                            let lower = half_row(row, panel * WIDTH);
-                            let upper = half_row(row, panel * WIDTH + HALF);
-                            for (pair, (lower, upper)) in packed.iter_mut().zip(lower.iter().zip(upper)) {
-                                *pair = (u32::from(bf16(upper)) << 16 | u32::from(bf16(*lower))) as i32;
-                            }
-                        }
-                    });
-                Held::Bf16(held)
-            }
+            Precision::F32 => Held::F32(pack(2 * panels, rows, |half, row| half_row(row, half * HALF))),
+            Precision::Bf16 => Held::Bf16(pack(panels, rows, |panel, row| {
+                let [lower, upper] = [0, HALF].map(|half| half_row(row, panel * WIDTH + half).map(bf16));
+                std::array::from_fn(|at| (u32::from(upper[at]) << 16 | u32::from(lower[at])) as i32)
+            })),
         };
         Self { rows, columns, held }
     }
@@ -181,6 +160,8 @@ impl PackedWeight {
             assert_eq!(bias.len(), self.columns, "a bias of another size");
         }
         match count {
+            // No inputs, no products.
+            _ if self.rows == 0 => begin(output, self.columns, bias),
             ..=FEW => self.multiply_few(input, bias, output),
             _ => self.multiply_many(input, bias, output),
         }
@@ -191,7 +172,7 @@ impl PackedWeight {
         let count = output.len() / self.columns;
         let panels = self.columns.div_ceil(WIDTH);
         // A thread is worth its waking from some hundred kilobytes on.
-        let least = (64 * 1024 / (self.rows * WIDTH).max(1)).max(1);
+        let least = (64 * 1024 / (self.rows * WIDTH)).max(1);
         let each = panels.div_ceil(4 * rayon::current_num_threads()).max(least);
         // [pieces][rows][32 * each]: a thread writes what no other does.
         let width = WIDTH * each;
@@ -202,16 +183,14 @@ impl PackedWeight {
                 let panels = piece * each..panels.min((piece + 1) * each);
                 self.add_product(panels, 0..self.rows, input, sums, width);
             });
+        begin(output, self.columns, bias);
         for (piece, sums) in sums.chunks(count * width).enumerate() {
             let first = piece * width;
             let columns = width.min(self.columns - first);
             for (row, sums) in sums.chunks(width).enumerate() {
                 let output = &mut output[row * self.columns + first..][..columns];
-                output.copy_from_slice(&sums[..columns]);
-                if let Some(bias) = bias {
-                    for (output, bias) in output.iter_mut().zip(&bias[first..]) {
-                        *output += bias;
-                    }
+                for (output, sum) in output.iter_mut().zip(sums) {
+                    *output += sum;
                 }
             }
         }
@@ -221,17 +200,12 @@ impl PackedWeight {
     fn multiply_many(&self, input: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
         let count = output.len() / self.columns;
         let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
-        let inputs = input.par_chunks(each * self.rows.max(1));
+        let inputs = input.par_chunks(each * self.rows);
         output
             .par_chunks_mut(each * self.columns)
             .zip(inputs)
             .for_each(|(output, input)| {
-                for row in output.chunks_exact_mut(self.columns) {
-                    match bias {
-                        Some(bias) => row.copy_from_slice(bias),
-                        None => row.fill(0.0),
-                    }
-                }
+                begin(output, self.columns, bias);
                 let panels = 0..self.columns.div_ceil(WIDTH);
                 for from in (0..self.rows).step_by(DEPTH) {
                     let depth = from..self.rows.min(from + DEPTH);
@@ -278,6 +252,34 @@ impl PackedWeight {
             }
             .dispatch(),
         }
+    }
+}
+
+/// Panels of sixteen values a row, `[panels][rows][16]`, each row from where it stands.
+fn pack<T: Clone + Default + Send>(
+    panels: usize,
+    rows: usize,
+    row_of: impl Fn(usize, usize) -> [T; HALF] + Sync,
+) -> Vec<T> {
+    let mut packed = vec![T::default(); panels * rows * HALF];
+    packed
+        .par_chunks_exact_mut((rows * HALF).max(1))
+        .enumerate()
+        .for_each(|(panel, packed)| {
+            for (row, packed) in packed.chunks_exact_mut(HALF).enumerate() {
+                packed.clone_from_slice(&row_of(panel, row));
+            }
+        });
+    packed
+}
+
+/// Rows of nothing but the bias, or zeros.
+fn begin(output: &mut [f32], columns: usize, bias: Option<&[f32]>) {
+    match bias {
+        Some(bias) => output
+            .chunks_exact_mut(columns)
+            .for_each(|row| row.copy_from_slice(bias)),
+        None => output.fill(0.0),
     }
 }
 
@@ -424,7 +426,7 @@ impl<P: Panels> Multiply<'_, P> {
     fn interleaved(&self, strip: usize) -> Vec<f32> {
         let count = self.input.len() / self.d_in;
         let size = self.depth.len();
-        let mut inputs = vec![0.0; count.next_multiple_of(12) * size];
+        let mut inputs = vec![0.0; count.next_multiple_of(strip) * size];
         for row in (0..count).step_by(strip) {
             let real = strip.min(count - row);
             let rows = strip_rows(strip, real);
@@ -509,13 +511,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn values(count: usize, seed: u32) -> Vec<f32> {
-        let mixed = |index: usize| (index as u32).wrapping_mul(2_654_435_761).wrapping_add(seed);
-        (0..count)
-            .map(|index| (mixed(index) >> 8) as f32 / 8_388_608.0 - 1.0)
-            .collect()
-    }
+    use crate::sample::values;
 
     /// `[rows, in] x [in, out]` in f64, and the sum of its terms' magnitudes, which rounding errors are in proportion to.
     fn product(input: &[f32], weight: &[f32], [d_in, d_out]: [usize; 2]) -> Vec<(f64, f64)> {
@@ -593,6 +589,16 @@ mod tests {
             );
             assert_eq!(output[33], f32::INFINITY);
             assert!(output[40..].iter().all(|value| value.is_nan()));
+        }
+    }
+
+    #[test]
+    fn without_inputs_there_is_the_bias() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let packed = PackedWeight::new(&[], [0, 2], precision);
+            let mut output = [f32::NAN; 6];
+            packed.multiply(&[], Some(&[1.0, 2.0]), &mut output);
+            assert_eq!(output, [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
         }
     }
 

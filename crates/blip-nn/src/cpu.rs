@@ -3,10 +3,11 @@
 //! Every function gives `None` where its kernel does not apply: on another backend, under autodiff, for another element
 //! type than `f32`. The caller then composes what the kernel computes of Burn's operations, which every backend has.
 
-use crate::Precision;
 use blip_kernels::{Heads, Hidden, PackedWeight};
 use burn::backend::{DispatchDevice, Flex};
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
+
+use crate::Precision;
 
 /// How the flex backend holds a float tensor.
 type Primitive = <Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;

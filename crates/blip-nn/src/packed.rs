@@ -57,7 +57,8 @@ impl Packed {
             let (id, device, shape) = (weight.id, weight.lazy_device(), weight.lazy_shape());
             let held = packed.clone();
             let unpack = move |device: &Device, _: bool| cpu::unpack(&held, device);
-            let weight = Param::uninitialized(id, unpack, device, false, shape);
+            // It is trained, as it was: whoever moves the layer to an autodiff device finds it active.
+            let weight = Param::uninitialized(id, unpack, device, true, shape);
             return (weight, Self { weight: Some(packed) });
         }
         let _ = precision;
