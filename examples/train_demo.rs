@@ -5,10 +5,10 @@
 //! ```
 //!
 //! ```text
-//! vocabulary ─▶ language ─▶ pretrain ───────────────────▶ export      captions, matching, search
-//!               LM alone    ITC, ITM, LM                  ▲           the image encoder stays as pre-training left it
-//!                                 ├───────▶ answering ────┤           questions
-//!                                 └───────▶ reasoning ────┘           pairs of pictures
+//! vocabulary ─▶ language ─▶ pretrain ─────▶ refine ────────────────▶ export    captions, matching, search
+//!               LM alone    ITC, ITM, LM    statements too           ▲         the image encoder stays as pre-training left it
+//!                                             └──▶ answering ────────┤         questions
+//!                                                      └▶ reasoning ─┘         pairs of pictures
 //! ```
 
 use std::error::Error;
@@ -69,6 +69,7 @@ enum Stage {
     Vocabulary,
     Language,
     Pretrain,
+    Refine,
     Answering,
     Reasoning,
     Export,
@@ -97,6 +98,12 @@ const PRETRAIN: Recipe = Recipe {
     steps: 4000,
     batch_size: 48,
     learning_rate: 5e-4,
+};
+const REFINE: Recipe = Recipe {
+    stream: 12,
+    steps: 4000,
+    batch_size: 32,
+    learning_rate: 3e-4,
 };
 const ANSWERING: Recipe = Recipe {
     stream: 10,
@@ -146,9 +153,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
 type Make = fn(&Kitchen) -> Result<(), Box<dyn Error>>;
 
 /// The stages that train, in order, with the names of their files.
-const STAGES: [(Stage, &str, Make); 4] = [
+const STAGES: [(Stage, &str, Make); 5] = [
     (Stage::Language, "language", |kitchen| kitchen.language()),
     (Stage::Pretrain, "pretrain", |kitchen| kitchen.pretrain()),
+    (Stage::Refine, "refine", |kitchen| kitchen.refine()),
     (Stage::Answering, "answering", |kitchen| kitchen.answering()),
     (Stage::Reasoning, "reasoning", |kitchen| kitchen.reasoning()),
 ];
@@ -257,14 +265,15 @@ impl<'a> Kitchen<'a> {
         let source = CaptionedScenes {
             scenes: self.scenes(&LANGUAGE),
             prompted: 0.0,
+            statements: false,
         };
         let trainee = Trainee::new(widened(model), &Regularization::NONE, &self.device)?;
         let objective = Captioning::new(trainee, self.special.dec, 1)?;
         self.train("language", objective, &source, &LANGUAGE)
     }
 
-    /// Contrast, matching and language modelling, now and then behind the prompt. The text encoder begins as the decoder
-    /// is, as in the original both begin as one BERT.
+    /// Contrast, matching and language modelling. The text encoder begins as the decoder is, as in the original both begin
+    /// as one BERT.
     fn pretrain(&self) -> Result<(), Box<dyn Error>> {
         let mut model = self.load("language", Task::Captioning.parts())?;
         let fresh = BlipModel::from_seed(&self.config, PRETRAINED, self.cli.seed, &self.device)?;
@@ -274,11 +283,35 @@ impl<'a> Kitchen<'a> {
         model.vision_proj = fresh.vision_proj;
         model.text_proj = fresh.text_proj;
         model.itm_head = fresh.itm_head;
+        self.join(
+            "pretrain",
+            Trainee::new(model, &Regularization::NONE, &self.device)?,
+            false,
+            &PRETRAIN,
+        )
+    }
+
+    /// The same again, over an image encoder that stays: now the matching head learns from statements too, without which
+    /// it takes a text that tells only a part for wrong, and one with a single word wrong for right.
+    fn refine(&self) -> Result<(), Box<dyn Error>> {
+        let model = self.load("pretrain", PRETRAINED)?;
+        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?.with_frozen_image_encoder();
+        self.join("refine", trainee, true, &REFINE)
+    }
+
+    /// A stage of all three losses, with captions that now and then begin with the prompt.
+    fn join(
+        &self,
+        stage: &str,
+        trainee: Trainee,
+        statements: bool,
+        recipe: &Recipe,
+    ) -> Result<(), Box<dyn Error>> {
         let source = CaptionedScenes {
-            scenes: self.scenes(&PRETRAIN),
+            scenes: self.scenes(recipe),
             prompted: 0.08,
+            statements,
         };
-        let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?;
         let options = PretrainingOptions {
             alpha: AlphaRamp::Constant(0.4),
             special: self.special,
@@ -287,11 +320,11 @@ impl<'a> Kitchen<'a> {
         // Half of the texts begin as Hugging Face's do.
         let objective = Pretraining::new(trainee.with_contrast(0.07, QUEUE, self.cli.seed)?, options)?
             .with_first_tokens(vec![self.special.enc, self.special.cls]);
-        self.train("pretrain", objective, &source, &PRETRAIN)
+        self.train(stage, objective, &source, recipe)
     }
 
     fn answering(&self) -> Result<(), Box<dyn Error>> {
-        let model = self.load("pretrain", Task::QuestionAnswering.parts())?;
+        let model = self.load("refine", Task::QuestionAnswering.parts())?;
         let source = QuestionedScenes {
             scenes: self.scenes(&ANSWERING),
             questions: QUESTIONS,
@@ -302,8 +335,9 @@ impl<'a> Kitchen<'a> {
         self.train("answering", objective, &source, &ANSWERING)
     }
 
+    /// The text encoder begins as answering left it: it counts, and tells what is there.
     fn reasoning(&self) -> Result<(), Box<dyn Error>> {
-        let mut model = self.load("pretrain", &[Part::TextEncoder])?;
+        let mut model = self.load("answering", &[Part::TextEncoder])?;
         let head = BlipModel::from_seed(&self.config, &[Part::ClsHead], self.cli.seed, &self.device)?;
         let encoder = model.text_encoder.take().expect("it was asked for");
         let pair = PairEncoder::of_text_encoder(&encoder, &self.config.text, &self.device)?;
@@ -322,7 +356,7 @@ impl<'a> Kitchen<'a> {
         let path = |name: &str| folder.join(name);
         std::fs::write(path("config.json"), self.config.to_json(Task::Captioning)?)?;
         std::fs::copy(self.cli.out.join("vocab.txt"), path("vocab.txt"))?;
-        let general = self.load("pretrain", PRETRAINED)?;
+        let general = self.load("refine", PRETRAINED)?;
         // The decoder shares all but self-attention with the encoder, and its head the words.
         let own = |name: &str| match name.strip_prefix("text_decoder.bert.") {
             Some(rest) => rest.contains(".attention."),

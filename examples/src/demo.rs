@@ -7,8 +7,8 @@ use blip_core::{
     BertConfig, BertTokenizer, BlipConfig, ImageProcessor, ImageProcessorConfig, PixelValues, Tokenizer,
     VitConfig,
 };
-use blip_demo::{Question, Scene, Split, pair_statement, sample_pair, seeded};
-use blip_train::{BatchSource, ImageTextBatch, Moment, PairBatch, QuestionBatch};
+use blip_demo::{Question, QuestionKind, Scene, Split, pair_statement, sample_pair, seeded};
+use blip_train::{BatchSource, ImageTextBatch, Moment, PairBatch, QuestionBatch, Statements};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use rand::{Rng, RngExt};
@@ -185,6 +185,9 @@ pub struct CaptionedScenes<'a> {
     pub scenes: Scenes<'a>,
     /// How many of the captions begin with [`PROMPT`], 0..=1.
     pub prompted: f64,
+    /// Whether statements come with them: a true one and a false one of each scene, and where two objects lie clearly to
+    /// each other, both of their relation.
+    pub statements: bool,
 }
 
 /// The original's prompt.
@@ -220,8 +223,34 @@ impl BatchSource for CaptionedScenes<'_> {
             texts: reader.tokens(texts?)?,
             // No two scenes are the same picture.
             image_ids: seeds.iter().map(|&seed| (seed >> 1) as i64).collect(),
+            statements: match self.statements {
+                true => Some(statements(reader, &scenes, &seeds)?),
+                false => None,
+            },
         })
     }
+}
+
+/// What is true and what is false of scenes.
+fn statements(reader: &SceneReader, scenes: &[Scene], seeds: &[u64]) -> Result<Statements, AnyError> {
+    let (mut texts, mut images, mut truths) = (vec![], vec![], vec![]);
+    for (image, (scene, &seed)) in scenes.iter().zip(seeds).enumerate() {
+        // Not the chance that the caption was drawn with.
+        let mut rng = seeded(!seed);
+        for truth in [true, false] {
+            let relation = scene.relation_statement(&mut rng, truth);
+            for statement in relation.into_iter().chain([scene.statement(&mut rng, truth)]) {
+                texts.push(statement.text);
+                images.push(image);
+                truths.push(truth);
+            }
+        }
+    }
+    Ok(Statements {
+        texts: reader.tokens(texts)?,
+        images,
+        truths,
+    })
 }
 
 /// Scenes with some questions each.
@@ -250,9 +279,10 @@ impl BatchSource for QuestionedScenes<'_> {
             while questions.len() < self.questions {
                 questions.extend(scene.questions(&mut rng));
             }
-            // Kinds come in one order: begin anywhere.
+            // Kinds come in one order: begin anywhere, but with the hardest where there is one.
             let from = rng.next_u32() as usize % questions.len();
             questions.rotate_left(from);
+            questions.sort_by_key(|question| question.kind != QuestionKind::Relation);
             asked.extend(questions.into_iter().take(self.questions));
             scenes.push(scene);
         }

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::draw::Draw;
 use crate::wording::{Choice, NUMBERS, Varied, article, to_be};
-use crate::{Color, Item, Kind, Mention, Place, Relation, Scene, Shape, Size};
+use crate::{Color, Item, Kind, Mention, Place, Scene, Shape, Size};
 
 /// What a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -215,15 +215,7 @@ impl Scene {
     }
 
     fn relation_question<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<Question> {
-        let items = self.items();
-        let mut related: Vec<(Item, Item, Relation)> = Vec::new();
-        for first in &items {
-            for second in &items {
-                let relation = self.relation(*first, *second);
-                related.extend(relation.map(|relation| (*first, *second, relation)));
-            }
-        }
-        let (first, second, relation) = rng.pick(&related)?;
+        let (first, second, relation) = rng.pick(&self.relations())?;
         let forms = [[false, false, true], [false, true, true]];
         let subject = self.refer_to(rng, first, &forms)?;
         let object = self.refer_to(rng, second, &forms)?;

@@ -173,6 +173,17 @@ impl Scene {
         Relation::between(first.center, second.center)
     }
 
+    /// All ordered pairs of single objects of which one lies clearly to the other.
+    pub(crate) fn relations(&self) -> Vec<(Item, Item, Relation)> {
+        let items = self.items();
+        let pairs = items
+            .iter()
+            .flat_map(|first| items.iter().map(move |second| (*first, *second)));
+        pairs
+            .filter_map(|(first, second)| Some((first, second, self.relation(first, second)?)))
+            .collect()
+    }
+
     /// The two objects of a scene of two, the left or upper first, if their relation is clear.
     pub(crate) fn pair(&self) -> Option<([Item; 2], Relation)> {
         let items = self.items();

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::draw::Draw;
-use crate::{Background, Claim, Color, FactKind, Judgement, Mention, Place, Scene, Shape};
+use crate::{Background, Claim, Color, FactKind, Judgement, Mention, Place, Scene, Shape, StatedRelation};
 
 /// How many of the statements omit the sizes.
 const WITHOUT_SIZES: f32 = 0.25;
@@ -48,6 +48,36 @@ impl Scene {
             text: claim.varied_text(rng),
             changed: Some(changed),
         }
+    }
+
+    /// A sentence about how two single objects lie to each other, and nothing else, true or with the relation the other
+    /// way round; `None` where no two lie clearly.
+    ///
+    /// The objects are any two of the scene, named by colour and shape, and by size where it is needed or by chance.
+    pub fn relation_statement<R: Rng + ?Sized>(&self, rng: &mut R, truth: bool) -> Option<Statement> {
+        let (first, second, relation) = rng.pick(&self.relations())?;
+        let mut claim = Claim {
+            mentions: vec![Mention::of(first), Mention::of(second)],
+            relations: vec![StatedRelation {
+                subject: 0,
+                relation: if truth { relation } else { relation.inverse() },
+                object: 1,
+            }],
+            background: None,
+        };
+        let alone = |mention: &Mention| {
+            self.number(&Mention {
+                size: None,
+                ..*mention
+            }) == 1
+        };
+        if claim.mentions.iter().all(alone) && rng.chance(0.5) {
+            claim.mentions.iter_mut().for_each(|mention| mention.size = None);
+        }
+        Some(Statement {
+            text: claim.varied_text(rng),
+            changed: (!truth).then_some(FactKind::Relation),
+        })
     }
 
     /// A true claim that may leave out sizes, the background and items.

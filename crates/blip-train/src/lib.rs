@@ -52,7 +52,7 @@ pub use language::{Reduction, label_smoothed_loss};
 pub use matching::{Multinomial, NegativeSampler};
 pub use moment::Moment;
 pub use momentum::MomentumEncoders;
-pub use objective::{BatchSource, ImageTextBatch, Losses, Objective};
+pub use objective::{BatchSource, ImageTextBatch, Losses, Objective, Statements};
 pub use optimizer::OptimizerConfig;
 #[cfg(feature = "plot")]
 pub use plot::{PlotError, plot_log};

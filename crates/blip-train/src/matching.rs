@@ -7,6 +7,8 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData, s};
 use rand::{Rng, RngExt};
 
+use crate::Statements;
+
 /// Chooses the negative of each row.
 pub trait NegativeSampler {
     /// One index for each row of `[rows, columns]` weights, none of which is negative; rows of nothing but zeros have
@@ -73,7 +75,8 @@ impl Negatives {
     }
 }
 
-/// Cross-entropy of the matching head over true pairs, texts with wrong pictures, and pictures with wrong texts.
+/// Cross-entropy of the matching head over true pairs, texts with wrong pictures, pictures with wrong texts, and
+/// statements.
 ///
 /// Keys and values of each picture are projected once, however many texts look at it.
 ///
@@ -81,6 +84,7 @@ impl Negatives {
 ///
 /// - images: `[batch, tokens, hidden_size]`
 /// - texts: `[batch, length]`, `[ENC]` first
+/// - statements: first tokens as `texts`
 /// - output: `[1]`
 pub(crate) fn matching_loss(
     encoder: &TextEncoder,
@@ -88,6 +92,7 @@ pub(crate) fn matching_loss(
     images: &HiddenStates,
     texts: &TokenBatch,
     negatives: &Negatives,
+    statements: Option<&Statements>,
 ) -> Result<Tensor<1>, ModelError> {
     let batch = texts.shape()[0];
     let pairs: Vec<(usize, usize)> = (0..batch)
@@ -96,10 +101,17 @@ pub(crate) fn matching_loss(
         .chain(negatives.texts.iter().map(|&(image, text)| (text, image)))
         .collect();
     let (text_rows, image_rows): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
-    let context = encoder.ground(images)?.select(&image_rows);
-    let states = encoder.encode_grounded(&texts.select(&text_rows), &context)?;
-    let logits = head.forward(states.states().clone().slice(s![.., 0..1, ..]));
-    let labels: Vec<bool> = (0..text_rows.len()).map(|row| row < batch).collect();
+    let context = encoder.ground(images)?;
+    let judge = |texts: &TokenBatch, images: &[usize]| -> Result<Tensor<3>, ModelError> {
+        let states = encoder.encode_grounded(texts, &context.select(images))?;
+        Ok(head.forward(states.states().clone().slice(s![.., 0..1, ..])))
+    };
+    let mut logits = judge(&texts.select(&text_rows), &image_rows)?;
+    let mut labels: Vec<bool> = (0..text_rows.len()).map(|row| row < batch).collect();
+    if let Some(statements) = statements {
+        logits = Tensor::cat(vec![logits, judge(&statements.texts, &statements.images)?], 0);
+        labels.extend(&statements.truths);
+    }
     Ok(class_loss(logits, &labels))
 }
 

@@ -94,6 +94,22 @@ pub struct ImageTextBatch {
     pub texts: TokenBatch,
     /// Which pictures are the same, by number; none where all are different.
     pub image_ids: Vec<i64>,
+    /// What the matching head learns from beside the batch's own pairs; objectives without one do not look at it.
+    pub statements: Option<Statements>,
+}
+
+/// Texts of which it is known whether they are true of a picture.
+///
+/// The original's matching head sees true captions and other pictures' captions. It learns from these too where there are
+/// some: texts that tell only a part, or that are wrong in a single word, are none of the two.
+#[derive(Clone, Debug)]
+pub struct Statements {
+    /// `[statements, length]`; the objective sets the first token.
+    pub texts: TokenBatch,
+    /// The picture of the batch that each is about.
+    pub images: Vec<usize>,
+    /// Whether each is true of it.
+    pub truths: Vec<bool>,
 }
 
 impl ImageTextBatch {
@@ -104,6 +120,44 @@ impl ImageTextBatch {
             let expected = format!("one for each of {images} pictures, and at least one");
             return Err(TrainError::setting("texts", expected, texts));
         }
+        if let Some(statements) = &self.statements {
+            statements.check(images)?;
+        }
         Ok(images)
+    }
+}
+
+impl Statements {
+    /// The same with another first token in each text.
+    pub(crate) fn with_first_token(self, token: u32) -> Self {
+        Self {
+            texts: self.texts.with_first_token(token),
+            ..self
+        }
+    }
+
+    /// Each has its truth, and its picture among so many.
+    fn check(&self, pictures: usize) -> Result<(), TrainError> {
+        let texts = self.texts.shape()[0];
+        for (name, count) in [
+            ("statements' pictures", self.images.len()),
+            ("statements' truths", self.truths.len()),
+        ] {
+            if count != texts {
+                return Err(TrainError::setting(
+                    name,
+                    format!("one for each of {texts} texts"),
+                    count,
+                ));
+            }
+        }
+        match self.images.iter().find(|&&image| image >= pictures) {
+            Some(image) => Err(TrainError::setting(
+                "statements' pictures",
+                format!("below {pictures}"),
+                image,
+            )),
+            None => Ok(()),
+        }
     }
 }

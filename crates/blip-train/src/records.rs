@@ -195,6 +195,7 @@ impl<D: Dataset<Sample = Sample<CaptionRecord>>> BatchSource for CaptionRecords<
             pixel_values: self.0.pixels(images.iter().zip(&mut randoms))?,
             texts: self.0.tokens(&texts, self.0.max_length)?,
             image_ids: records.iter().map(image_number).collect(),
+            statements: None,
         })
     }
 }

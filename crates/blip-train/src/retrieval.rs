@@ -140,7 +140,11 @@ impl Retrieval {
         let encoder = part(&self.trainee.model.text_encoder, "text_encoder")?;
         let head = part(&self.trainee.model.itm_head, "itm_head")?;
         let grounded = texts.with_first_token(special.enc);
-        let matching = matching_loss(encoder, head, &images, &grounded, &negatives)?;
+        let statements = batch
+            .statements
+            .clone()
+            .map(|statements| statements.with_first_token(special.enc));
+        let matching = matching_loss(encoder, head, &images, &grounded, &negatives, statements.as_ref())?;
 
         let at = self.pointer;
         self.pointer = remember(&mut self.trainee, at, contrast.momentum)?;

@@ -68,6 +68,43 @@ fn statements_are_true_or_false_as_asked() {
     assert!(changes.values().all(|count| *count > 500), "{changes:?}");
 }
 
+/// The relation alone, of any two objects that lie clearly to each other.
+#[test]
+fn relations_are_stated_true_and_false() {
+    let (mut stated, mut of_three, mut sized) = (0, 0, 0);
+    for split in Split::ALL {
+        for seed in 0..2_000 {
+            let scene = Scene::sample(seed, split);
+            let mut rng = seeded(seed);
+            for truth in [true, false] {
+                let Some(statement) = scene.relation_statement(&mut rng, truth) else {
+                    continue;
+                };
+                let claim: Claim = statement.text.parse().unwrap();
+                assert_eq!(statement.changed, (!truth).then_some(FactKind::Relation));
+                assert_eq!(holds(&claim, &scene), truth, "{statement:?}: {:?}", scene.facts());
+                let judgement = Judgement::of(&statement.text, &scene);
+                assert_eq!(judgement.is_true(), truth, "{statement:?}: {judgement:?}");
+                assert_eq!(
+                    (claim.mentions.len(), claim.relations.len(), claim.background),
+                    (2, 1, None)
+                );
+                stated += 1;
+                of_three += usize::from(scene.objects().len() > 2);
+                sized += usize::from(claim.mentions.iter().any(|mention| mention.size.is_some()));
+            }
+            let single = scene.objects().len() == 1;
+            assert!(!single || scene.relation_statement(&mut rng, true).is_none());
+        }
+    }
+    // Three scenes in ten have two objects; of three objects some lie clearly.
+    assert!(stated > 3_600 && of_three > 500, "{stated} {of_three}");
+    assert!(
+        (stated / 3..stated * 2 / 3).contains(&sized),
+        "{sized} of {stated}"
+    );
+}
+
 /// No common word tells a true statement from a false one: only the picture does.
 #[test]
 fn words_alone_do_not_tell() {

@@ -40,6 +40,7 @@ fn captioning() {
         pixel_values: pixel_values(&golden, "pixel_values"),
         texts: tokens(&golden, "text"),
         image_ids: Vec::new(),
+        statements: None,
     };
     for epoch in 0..3 {
         let losses = objective.losses(&batch, &MOMENT).unwrap();
@@ -164,6 +165,7 @@ fn retrieval_with_pictures_that_come_twice() {
         pixel_values: pixel_values(&golden, "pixel_values"),
         texts: tokens(&golden, "text"),
         image_ids: golden.i64("image_ids"),
+        statements: None,
     };
     let recorded = || Recorded {
         golden: &golden,
@@ -199,6 +201,7 @@ fn the_temperature_is_clamped_and_keeps_its_gradient() {
         pixel_values: pixel_values(&golden, "pixel_values"),
         texts: tokens(&golden, "text"),
         image_ids: golden.i64("image_ids"),
+        statements: None,
     };
     for case in ["clamped_low", "clamped_high"] {
         let value = |name: &str| golden.f32(&format!("{case}.{name}"))[0];

@@ -2,7 +2,7 @@
 
 use blip_core::Part;
 use blip_testkit::{Golden, assert_close};
-use blip_train::{ImageTextBatch, Objective, OptimizerConfig, Pretraining, PretrainingOptions};
+use blip_train::{ImageTextBatch, Objective, OptimizerConfig, Pretraining, PretrainingOptions, Statements};
 
 use crate::golden::{
     Recorded, SPECIAL, Sizes, assert_after, assert_gradients, assert_loss, contrastive_trainee, entries,
@@ -33,6 +33,7 @@ fn batch(golden: &Golden) -> ImageTextBatch {
         pixel_values: pixel_values(golden, "pixel_values"),
         texts: tokens(golden, "text"),
         image_ids: Vec::new(),
+        statements: None,
     }
 }
 
@@ -114,4 +115,75 @@ fn encoder_and_decoder_share_everything_but_self_attention() {
         shared += 1;
     }
     assert_eq!(shared, 5 + 10 + 10 + 6 - 1);
+}
+
+fn matching_loss(batch: &ImageTextBatch, golden: &Golden) -> f32 {
+    let losses = objective()
+        .losses_with(batch, 0.15, &mut recorded(golden, 1e-5))
+        .unwrap();
+    let (_, loss) = losses
+        .parts
+        .into_iter()
+        .find(|(name, _)| *name == "loss_itm")
+        .unwrap();
+    loss.into_scalar()
+}
+
+/// A statement counts as a pair does: the loss is the mean over both.
+#[test]
+fn statements_are_matched_with_their_pictures() {
+    let golden = open("pretrain_1");
+    let plain = batch(&golden);
+    let with = |rows: &[usize], images: &[usize], truths: &[bool]| ImageTextBatch {
+        statements: Some(Statements {
+            texts: plain.texts.select(rows),
+            images: images.to_vec(),
+            truths: truths.to_vec(),
+        }),
+        ..plain.clone()
+    };
+    let pairs = 3.0 * plain.texts.shape()[0] as f32;
+    let alone = matching_loss(&plain, &golden);
+    // Cross-entropies of both answers about one picture: e^-a + e^-b = 1.
+    let own = |truth| (pairs + 1.0) * matching_loss(&with(&[1], &[1], &[truth]), &golden) - pairs * alone;
+    let (yes, no) = (own(true), own(false));
+    assert_close("the two answers", &[(-yes).exp() + (-no).exp()], &[1.0], 1e-3);
+    // Text 1 about picture 1 twice, once true and once false, and about picture 0.
+    let other = (pairs + 1.0) * matching_loss(&with(&[1], &[0], &[true]), &golden) - pairs * alone;
+    assert!((other - yes).abs() > 1e-4, "{other} {yes}");
+    let all = matching_loss(&with(&[1, 1, 1], &[1, 0, 1], &[true, true, false]), &golden);
+    let want = (pairs * alone + yes + other + no) / (pairs + 3.0);
+    assert_close("all", &[all], &[want], 1e-4);
+}
+
+#[test]
+fn statements_that_do_not_fit_the_batch_are_refused() {
+    let golden = open("pretrain_1");
+    let plain = batch(&golden);
+    let size = plain.texts.shape()[0];
+    let refusal = |images: Vec<usize>, truths: Vec<bool>| {
+        let texts = plain.texts.select(&[0, 1]);
+        let batch = ImageTextBatch {
+            statements: Some(Statements {
+                texts,
+                images,
+                truths,
+            }),
+            ..plain.clone()
+        };
+        let losses = objective().losses_with(&batch, 0.15, &mut recorded(&golden, 1e-5));
+        losses.unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal(vec![0], vec![true, false]),
+        "statements' pictures: expected one for each of 2 texts, got 1"
+    );
+    assert_eq!(
+        refusal(vec![0, 1], vec![true]),
+        "statements' truths: expected one for each of 2 texts, got 1"
+    );
+    assert_eq!(
+        refusal(vec![0, size], vec![true, false]),
+        format!("statements' pictures: expected below {size}, got {size}")
+    );
 }

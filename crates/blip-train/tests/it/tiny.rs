@@ -88,6 +88,7 @@ impl BatchSource for Shades {
             pixel_values: PixelValues::new(pixels, [4, 16, 16])?,
             texts: TokenBatch::from_rows(&rows, 0),
             image_ids: Vec::new(),
+            statements: None,
         })
     }
 }
