@@ -83,8 +83,8 @@ impl Negatives {
 /// # Shapes
 ///
 /// - images: `[batch, tokens, hidden_size]`
-/// - texts: `[batch, length]`, `[ENC]` first
-/// - statements: first tokens as `texts`
+/// - texts: `[batch, length]`
+/// - first_token: of every text and statement, `[ENC]` in the original
 /// - output: `[1]`
 pub(crate) fn matching_loss(
     encoder: &TextEncoder,
@@ -93,6 +93,7 @@ pub(crate) fn matching_loss(
     texts: &TokenBatch,
     negatives: &Negatives,
     statements: Option<&Statements>,
+    first_token: u32,
 ) -> Result<Tensor<1>, ModelError> {
     let batch = texts.shape()[0];
     let pairs: Vec<(usize, usize)> = (0..batch)
@@ -102,14 +103,16 @@ pub(crate) fn matching_loss(
         .collect();
     let (text_rows, image_rows): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
     let context = encoder.ground(images)?;
-    let judge = |texts: &TokenBatch, images: &[usize]| -> Result<Tensor<3>, ModelError> {
-        let states = encoder.encode_grounded(texts, &context.select(images))?;
+    let judge = |texts: TokenBatch, images: &[usize]| -> Result<Tensor<3>, ModelError> {
+        let states =
+            encoder.encode_grounded(&texts.with_first_token(first_token), &context.select(images))?;
         Ok(head.forward(states.states().clone().slice(s![.., 0..1, ..])))
     };
-    let mut logits = judge(&texts.select(&text_rows), &image_rows)?;
+    let mut logits = judge(texts.select(&text_rows), &image_rows)?;
     let mut labels: Vec<bool> = (0..text_rows.len()).map(|row| row < batch).collect();
     if let Some(statements) = statements {
-        logits = Tensor::cat(vec![logits, judge(&statements.texts, &statements.images)?], 0);
+        let stated = judge(statements.texts.clone(), &statements.images)?;
+        logits = Tensor::cat(vec![logits, stated], 0);
         labels.extend(&statements.truths);
     }
     Ok(class_loss(logits, &labels))

@@ -128,14 +128,6 @@ impl ImageTextBatch {
 }
 
 impl Statements {
-    /// The same with another first token in each text.
-    pub(crate) fn with_first_token(self, token: u32) -> Self {
-        Self {
-            texts: self.texts.with_first_token(token),
-            ..self
-        }
-    }
-
     /// Each has its truth, and its picture among so many.
     fn check(&self, pictures: usize) -> Result<(), TrainError> {
         let texts = self.texts.shape()[0];

@@ -138,12 +138,16 @@ impl Pretraining {
         };
         let [to_texts, to_images] = &contrast.similarities;
         let negatives = Negatives::draw(&weights(to_images)?, &weights(to_texts)?, size, sampler);
-        let grounded = texts.clone().with_first_token(first_token);
-        let statements = batch
-            .statements
-            .clone()
-            .map(|statements| statements.with_first_token(first_token));
-        let matching = matching_loss(encoder, head, &images, &grounded, &negatives, statements.as_ref())?;
+        let statements = batch.statements.as_ref();
+        let matching = matching_loss(
+            encoder,
+            head,
+            &images,
+            &texts,
+            &negatives,
+            statements,
+            first_token,
+        )?;
 
         let written = texts.with_first_token(special.dec);
         let logits = decoder.forced_logits(&written, &images)?;

@@ -139,12 +139,16 @@ impl Retrieval {
         let negatives = Negatives::draw(&to_images, &to_texts, size, sampler);
         let encoder = part(&self.trainee.model.text_encoder, "text_encoder")?;
         let head = part(&self.trainee.model.itm_head, "itm_head")?;
-        let grounded = texts.with_first_token(special.enc);
-        let statements = batch
-            .statements
-            .clone()
-            .map(|statements| statements.with_first_token(special.enc));
-        let matching = matching_loss(encoder, head, &images, &grounded, &negatives, statements.as_ref())?;
+        let statements = batch.statements.as_ref();
+        let matching = matching_loss(
+            encoder,
+            head,
+            &images,
+            &texts,
+            &negatives,
+            statements,
+            special.enc,
+        )?;
 
         let at = self.pointer;
         self.pointer = remember(&mut self.trainee, at, contrast.momentum)?;
