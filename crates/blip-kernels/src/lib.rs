@@ -8,7 +8,7 @@
 //! layer_norm     [rows, width] (+ residual)       mean and variance of each row
 //! softmax        [rows, width]                    of each row
 //! attention      [batch, heads, tokens, head_dim] of each head, without a matrix of all scores
-//! PackedWeight   [in, out] in f32 or bf16         rows times weights, a few rows (decoding) or many (pictures)
+//! PackedWeight   [in, out] in f32, bf16 or int8   rows times weights, a few rows (decoding) or many (pictures)
 //! ```
 //!
 //! # Example
@@ -25,6 +25,7 @@
 
 mod attention;
 mod gelu;
+mod int8;
 mod norm;
 mod packed;
 mod parallel;
@@ -34,6 +35,7 @@ mod softmax;
 
 pub use attention::{Heads, Hidden, attention};
 pub use gelu::{bias_gelu, gelu};
+pub use int8::Quantized;
 pub use norm::layer_norm;
 pub use packed::{PackedWeight, Precision};
 pub use softmax::softmax;

@@ -14,6 +14,9 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
+use crate::Quantized;
+use crate::int8::Int8;
+
 /// Columns of a panel.
 pub(crate) const WIDTH: usize = 32;
 
@@ -33,6 +36,8 @@ pub enum Precision {
     F32,
     /// The upper half of each, rounded to the nearest, ties to even.
     Bf16,
+    /// One of 255 values, with a step for each column: [`Quantized`]. The inputs are rounded too, row by row.
+    Int8,
 }
 
 /// A weight as [`multiply`](PackedWeight::multiply) reads it.
@@ -49,6 +54,8 @@ enum Held {
     F32(Vec<f32>),
     /// `[panels][rows][16]`: column `c` in the lower bits, `16 + c` in the upper.
     Bf16(Vec<i32>),
+    /// As rten-gemm packs it.
+    Int8(Int8),
 }
 
 impl PackedWeight {
@@ -62,11 +69,7 @@ impl PackedWeight {
     ///
     /// If the weight is not of this size.
     pub fn new(weight: &[f32], [rows, columns]: [usize; 2], precision: Precision) -> Self {
-        assert_eq!(
-            weight.len(),
-            rows * columns,
-            "a weight of another size than {rows} x {columns}"
-        );
+        assert_size(weight.len(), [rows, columns]);
         let panels = columns.div_ceil(WIDTH);
         // Columns of a row from `first` on; what the last panel has beyond the weight is zero.
         let half_row = |row: usize, first: usize| {
@@ -81,12 +84,34 @@ impl PackedWeight {
                 let [lower, upper] = [0, HALF].map(|half| half_row(row, panel * WIDTH + half).map(bf16));
                 std::array::from_fn(|at| (u32::from(upper[at]) << 16 | u32::from(lower[at])) as i32)
             })),
+            Precision::Int8 => {
+                return Self::quantized(&Quantized::new(weight, [rows, columns]), [rows, columns]);
+            }
         };
+        Self { rows, columns, held }
+    }
+
+    /// Packs a weight that was rounded before: what [`new`](Self::new) holds with [`Precision::Int8`].
+    ///
+    /// # Shapes
+    ///
+    /// - weight: `[in, out]`, row-major
+    ///
+    /// # Panics
+    ///
+    /// If the weight is not of this size.
+    pub fn quantized(weight: &Quantized, [rows, columns]: [usize; 2]) -> Self {
+        assert_size(weight.values.len(), [rows, columns]);
+        assert_eq!(weight.steps.len(), columns, "steps of another number of columns");
+        let held = Held::Int8(Int8::new(weight, [rows, columns]));
         Self { rows, columns, held }
     }
 
     /// The weight as it is multiplied, `[in, out]`, row-major.
     pub fn unpack(&self) -> Vec<f32> {
+        if let Held::Int8(weight) = &self.held {
+            return weight.quantized().weight();
+        }
         let mut weight = vec![0.0; self.rows * self.columns];
         for (row, weight) in weight.chunks_exact_mut(self.columns.max(1)).enumerate() {
             for (column, value) in weight.iter_mut().enumerate() {
@@ -105,6 +130,7 @@ impl PackedWeight {
                         };
                         f32::from_bits(upper)
                     }
+                    Held::Int8(_) => unreachable!("unpacked above"),
                 };
             }
         }
@@ -121,14 +147,16 @@ impl PackedWeight {
         match self.held {
             Held::F32(_) => Precision::F32,
             Held::Bf16(_) => Precision::Bf16,
+            Held::Int8(_) => Precision::Int8,
         }
     }
 
     /// Bytes that the weights take.
     pub fn size(&self) -> usize {
-        4 * match &self.held {
-            Held::F32(panels) => panels.len(),
-            Held::Bf16(panels) => panels.len(),
+        match &self.held {
+            Held::F32(panels) => 4 * panels.len(),
+            Held::Bf16(panels) => 4 * panels.len(),
+            Held::Int8(weight) => weight.size(),
         }
     }
 
@@ -159,10 +187,14 @@ impl PackedWeight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), self.columns, "a bias of another size");
         }
-        match count {
+        match (&self.held, count) {
             // No inputs, no products.
             _ if self.rows == 0 => begin(output, self.columns, bias),
-            ..=FEW => self.multiply_few(input, bias, output),
+            (Held::Int8(weight), _) => {
+                begin(output, self.columns, bias);
+                weight.add_product(input, output);
+            }
+            (_, ..=FEW) => self.multiply_few(input, bias, output),
             _ => self.multiply_many(input, bias, output),
         }
     }
@@ -251,8 +283,17 @@ impl PackedWeight {
                 width,
             }
             .dispatch(),
+            Held::Int8(_) => unreachable!("has no panels"),
         }
     }
+}
+
+fn assert_size(got: usize, [rows, columns]: [usize; 2]) {
+    assert_eq!(
+        got,
+        rows * columns,
+        "a weight of another size than {rows} x {columns}"
+    );
 }
 
 /// Panels of sixteen values a row, `[panels][rows][16]`, each row from where it stands.
@@ -542,7 +583,7 @@ mod tests {
             for precision in [Precision::F32, Precision::Bf16] {
                 let held: Vec<f32> = match precision {
                     Precision::F32 => weight.clone(),
-                    Precision::Bf16 => {
+                    _ => {
                         weight.iter().map(|value| f32::from_bits(u32::from(bf16(*value)) << 16)).collect()
                     }
                 };
@@ -594,7 +635,7 @@ mod tests {
 
     #[test]
     fn without_inputs_there_is_the_bias() {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let packed = PackedWeight::new(&[], [0, 2], precision);
             let mut output = [f32::NAN; 6];
             packed.multiply(&[], Some(&[1.0, 2.0]), &mut output);

@@ -47,6 +47,7 @@ pub(crate) fn pack(weight: &Tensor<2>, precision: Precision) -> Option<PackedWei
     let precision = match precision {
         Precision::F32 => blip_kernels::Precision::F32,
         Precision::Bf16 => blip_kernels::Precision::Bf16,
+        Precision::Int8 => blip_kernels::Precision::Int8,
     };
     Some(PackedWeight::new(
         values(&contiguous(weight)?),

@@ -154,17 +154,24 @@ mod tests {
         let values = |tensor: Tensor<3>| tensor.try_into_vec_as::<f32>().unwrap();
         let weight = |layer: &Linear| layer.weight().try_into_vec_as::<f32>().unwrap();
         let [want, want_gelu] = [layer.forward(input.clone()), layer.forward_gelu(input.clone())].map(values);
-        for (precision, within) in [(Precision::F32, 1e-6), (Precision::Bf16, 3e-3)] {
+        for (precision, within, step) in [
+            (Precision::F32, 1e-6, 0.0),
+            (Precision::Bf16, 3e-3, 0.004),
+            (Precision::Int8, 1e-2, 0.0),
+        ] {
             let packed = layer.clone().packed(precision);
             let got = [packed.forward(input.clone()), packed.forward_gelu(input.clone())].map(values);
             for (got, want) in got.iter().flatten().zip(want.iter().chain(&want_gelu)) {
                 assert!((got - want).abs() < within, "{precision:?}: {got} is not {want}");
             }
             for (got, want) in weight(&packed).iter().zip(weight(&layer)) {
-                assert!(
-                    (got - want).abs() <= 0.004 * want.abs(),
-                    "{precision:?}: {got} is not {want}"
-                );
+                // Weights of eight bits are within half a step of the largest.
+                let most = if precision == Precision::Int8 {
+                    0.5 / 127.0 * 0.1
+                } else {
+                    step * want.abs()
+                };
+                assert!((got - want).abs() <= most, "{precision:?}: {got} is not {want}");
             }
         }
         assert_eq!(weight(&layer.clone().packed(Precision::F32)), weight(&layer));

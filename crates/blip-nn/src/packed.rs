@@ -17,6 +17,9 @@ pub enum Precision {
     F32,
     /// bfloat16, 2 bytes each; sums are of `f32`.
     Bf16,
+    /// 1 byte each, with a step for every output; inputs are rounded to eight bits too, row by row (to seven where the
+    /// processor has no dot product of bytes).
+    Int8,
 }
 
 /// Whether weights on a device can be held in another precision than `f32`: on the CPU, with the feature `flex`.
