@@ -3,9 +3,12 @@
 //! ```text
 //! cargo run --release -p weights-tools -- inspect blip-image-captioning-base
 //! cargo run --release -p weights-tools -- random --task caption --preset base --out random-base
+//! cargo run --release -p weights-tools -- quantize blip-image-captioning-base --precision int8 --out small
 //! ```
 
+mod compare;
 mod inspect;
+mod quantize;
 mod random;
 mod record;
 
@@ -29,6 +32,10 @@ enum Command {
     Inspect(inspect::Args),
     /// Make a checkpoint with weights from a seed, in a published layout.
     Random(random::Args),
+    /// Store a checkpoint with its weights in bf16 or int8, for loading with that precision.
+    Quantize(quantize::Args),
+    /// Hold what a model computes with weights in bf16 or int8 against what it computes in f32.
+    Compare(compare::Args),
     /// Write what a model computes for a picture, to be held against a reference.
     Record(record::Args),
 }
@@ -37,6 +44,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Random(args) => random::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Record(args) => record::run(&args),
     };
     let (said, code) = match result {

@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
 }
 
 /// Nothing that is there is lost.
-fn vacant(out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn vacant(out: &Path) -> Result<(), Box<dyn Error>> {
     let taken = match std::fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => out.exists(),

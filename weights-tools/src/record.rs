@@ -27,8 +27,9 @@ const TEXTS: [&str; 3] = [
 ];
 const SENTENCE: &str = "both pictures show an animal.";
 
+/// What is computed, and on what.
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct Subject {
     /// A folder in Hugging Face layout, or one file of weights; with the standard vocabulary.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
@@ -40,6 +41,12 @@ pub(crate) struct Args {
     /// The second picture, for a model that reasons over two. Default: the first again.
     #[arg(long, value_name = "IMAGE")]
     second: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    subject: Subject,
 
     /// Where flex, wgpu, … runs.
     #[arg(long, default_value = "flex", value_name = "NAME")]
@@ -51,7 +58,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
-    let blip = Blip::from_path(&args.model, &LoadOptions::new(device(&args.device)?))?;
+    let options = LoadOptions::new(device(&args.device)?);
+    record(&args.subject, &options)?.save(&args.out)
+}
+
+/// Everything that a model's task makes of a picture.
+pub(crate) fn record(args: &Subject, options: &LoadOptions) -> Result<Recording, Box<dyn Error>> {
+    let blip = Blip::from_path(&args.model, options)?;
     let extractor = blip.feature_extractor()?;
     let pixel_values = extractor.processor().preprocess_file(&args.image)?;
     let encoded = extractor.image_embeds(&pixel_values)?;
@@ -78,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Box<dyn Error>> {
             return Err(format!("{}: expected {expected}", args.model.display()).into());
         }
     }
-    recording.save(&args.out)
+    Ok(recording)
 }
 
 fn caption(blip: &Blip, encoded: &HiddenStates, recording: &mut Recording) -> Result<(), Box<dyn Error>> {
@@ -174,9 +187,10 @@ fn judge(
 
 /// Named tensors.
 #[derive(Default)]
-struct Recording {
-    floats: Vec<(&'static str, Vec<usize>, Vec<f32>)>,
-    ids: Vec<(&'static str, Vec<u32>)>,
+pub(crate) struct Recording {
+    /// By name and shape.
+    pub(crate) floats: Vec<(&'static str, Vec<usize>, Vec<f32>)>,
+    pub(crate) ids: Vec<(&'static str, Vec<u32>)>,
 }
 
 impl Recording {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use blip_decoder::TextDecoder;
 use blip_encoder::{ClassHead, PairEncoder, TextEncoder};
-use blip_nn::{Linear, Precision};
+use blip_nn::{Linear, Precision, is_packable};
 use blip_processor::{ImageProcessor, ImageProcessorConfig};
 use blip_tasks::{Embedder, TextPolicy};
 use blip_traits::Tokenizer;
 use blip_vit::VisionTransformer;
-use blip_weights::load_module;
+use blip_weights::{load_module, load_module_packed};
 
 use crate::loader::loaders;
-use crate::model::check_precision;
+use crate::model::check_precisions;
 use crate::picture::PictureReader;
 use crate::source::{Source, built_in};
 use crate::{
@@ -72,16 +72,22 @@ loaders!(Blip, None, |blip| Ok(blip));
 impl Blip {
     /// Loads what a source was opened for.
     pub(crate) fn from_source(source: Source) -> Result<Self, Error> {
-        check_precision(source.precision(), source.device())?;
+        check_precisions(source.precisions(), source.device())?;
         let parts = &source.parts;
         let model = BlipModel::new(&source.config, parts, source.device())?;
         // What could fail cheaply fails before the weights are read.
         let (processor, tokenizer) = (source.image_processor()?, source.tokenizer()?);
         let temperature = source.temperature()?;
         let keys = BlipModel::keys(source.layout, parts);
-        let (model, _) = load_module(&source.checkpoint, model, &keys, source.device())?;
+        let (checkpoint, device) = (&source.checkpoint, source.device());
+        let (model, _) = match is_packable(device) {
+            true => load_module_packed(checkpoint, model, &keys, device, |model| {
+                model.pack(source.precisions())
+            })?,
+            false => load_module(checkpoint, model, &keys, device)?,
+        };
         let blip = Self::from_model(
-            model.packed(source.precision())?,
+            model,
             source.image_size(),
             tokenizer,
             processor,

@@ -145,7 +145,7 @@ pub enum Error {
 
     /// A way of holding weights that the device does not know.
     #[error(
-        "weights in {precision:?} are for inference on the CPU (device `flex`); any other device holds F32"
+        "weights in {precision} are for inference on the CPU (device `flex`); any other device holds f32"
     )]
     Precision {
         /// What was asked for.

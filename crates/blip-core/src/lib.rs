@@ -76,6 +76,8 @@ mod matcher;
 mod model;
 mod part;
 mod picture;
+mod precision;
+mod quantize;
 mod reasoner;
 mod reference;
 mod retriever;
@@ -89,6 +91,8 @@ pub use blip_encoder::{PairEncoder, TextEncoder};
 pub use blip_index as index;
 pub use blip_index::IndexError;
 pub use blip_nn::{BertConfig, Precision};
+#[cfg(feature = "flex")]
+pub use blip_nn::{ThreadsError, set_num_threads};
 pub use blip_processor::{
     AlphaPolicy, BertTokenizer, ImageLimits, ImageProcessor, ImageProcessorConfig, ProcessorError, RgbImage,
     pre_caption, pre_question, train_vocabulary,
@@ -119,6 +123,8 @@ pub use inspect::Inspection;
 pub use matcher::{ConfidentCaption, Matcher};
 pub use model::BlipModel;
 pub use part::{Part, Task};
+pub use precision::{ParsePrecisionError, Precisions};
+pub use quantize::quantize;
 pub use reasoner::PairReasoner;
 pub use reference::{Layout, Reference};
 pub use retriever::{FoundEntry, Retriever};

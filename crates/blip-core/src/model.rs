@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::part::{LEFT_OUT, OTHER_PARTS};
-use crate::{BlipConfig, Error, Layout, Part, seeded};
+use crate::{BlipConfig, Error, Layout, Part, Precisions, seeded};
 
 /// The networks of BLIP under the names that the original's checkpoints give them, as many as are wanted.
 ///
@@ -81,26 +81,36 @@ impl BlipModel {
         Ok(model)
     }
 
-    /// The same networks for inference on the CPU, weights held as its kernels read them ([`Linear::packed`]).
+    /// The same networks for inference on the CPU, weights held as its kernels read them ([`Linear::packed`]), in one
+    /// precision or in each part's own.
     ///
     /// `f32` is for any device: where there are no kernels nothing is changed.
     ///
     /// # Errors
     ///
     /// [`Error::Precision`] for another precision on another device, and under autodiff.
-    pub fn packed(self, precision: Precision) -> Result<Self, Error> {
-        check_precision(precision, &self.visual_encoder.device())?;
-        let linear = |linear: Option<Linear>| linear.map(|linear| linear.packed(precision));
-        Ok(Self {
-            visual_encoder: self.visual_encoder.packed(precision),
-            text_encoder: self.text_encoder.map(|encoder| encoder.packed(precision)),
-            pair_encoder: self.pair_encoder.map(|encoder| encoder.packed(precision)),
-            text_decoder: self.text_decoder.map(|decoder| decoder.packed(precision)),
+    pub fn packed(self, precisions: impl Into<Precisions>) -> Result<Self, Error> {
+        let precisions = precisions.into();
+        check_precisions(&precisions, &self.visual_encoder.device())?;
+        Ok(self.pack(&precisions))
+    }
+
+    /// The same, where it is known that the device allows it.
+    pub(crate) fn pack(self, precisions: &Precisions) -> Self {
+        let linear = |linear: Option<Linear>| linear.map(|linear| linear.packed(Precision::F32));
+        let of_texts = precisions.text_encoder;
+        Self {
+            visual_encoder: self.visual_encoder.packed(precisions.image_encoder),
+            text_encoder: self.text_encoder.map(|encoder| encoder.packed(of_texts)),
+            pair_encoder: self.pair_encoder.map(|encoder| encoder.packed(of_texts)),
+            text_decoder: self
+                .text_decoder
+                .map(|decoder| decoder.packed(precisions.text_decoder)),
             vision_proj: linear(self.vision_proj),
             text_proj: linear(self.text_proj),
             itm_head: linear(self.itm_head),
-            cls_head: self.cls_head.map(|head| head.packed(precision)),
-        })
+            cls_head: self.cls_head.map(|head| head.packed(Precision::F32)),
+        }
     }
 
     /// The parts that it has, in order.
@@ -151,10 +161,10 @@ impl BlipModel {
     }
 }
 
-/// Refuses a precision that weights on a device cannot be held in.
-pub(crate) fn check_precision(precision: Precision, device: &Device) -> Result<(), Error> {
-    match precision == Precision::F32 || is_packable(device) {
-        true => Ok(()),
-        false => Err(Error::Precision { precision }),
+/// Refuses precisions that weights on a device cannot be held in.
+pub(crate) fn check_precisions(precisions: &Precisions, device: &Device) -> Result<(), Error> {
+    match precisions.reduced() {
+        Some(precision) if !is_packable(device) => Err(Error::Precision { precision }),
+        _ => Ok(()),
     }
 }

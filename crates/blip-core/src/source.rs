@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use crate::part::{layout_of, networks};
 use crate::tokenizer::WithIds;
-use crate::{BlipConfig, Error, Layout, Part, Precision, Reference, Task};
+use crate::{BlipConfig, Error, Layout, Part, Precisions, Reference, Task};
 
 /// The files of a checkpoint, where they do not lie together in one folder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,7 +50,7 @@ pub struct LoadOptions {
     /// Height and width that pictures are resized to; `None` is the checkpoint's. The position table is interpolated.
     pub image_size: Option<[usize; 2]>,
     /// How the weights are held for inference on the CPU. Any other device than that knows `f32` alone.
-    pub precision: Precision,
+    pub precision: Precisions,
     /// What becomes of transparency.
     pub alpha: AlphaPolicy,
     /// Whether pictures are turned as their EXIF data says. No reference does that.
@@ -64,7 +64,7 @@ impl LoadOptions {
             device,
             reference: None,
             image_size: None,
-            precision: Precision::F32,
+            precision: Precisions::default(),
             alpha: AlphaPolicy::default(),
             exif_orientation: false,
         }
@@ -195,8 +195,8 @@ impl Source {
         })
     }
 
-    pub(crate) fn precision(&self) -> Precision {
-        self.options.precision
+    pub(crate) fn precisions(&self) -> &Precisions {
+        &self.options.precision
     }
 
     pub(crate) fn device(&self) -> &Device {

@@ -204,6 +204,7 @@ impl PairEncoder {
     pub fn packed(self, precision: Precision) -> Self {
         let layers = self.layers.into_iter();
         Self {
+            embeddings: self.embeddings.packed(precision),
             layers: layers.map(|layer| layer.packed(precision)).collect(),
             ..self
         }

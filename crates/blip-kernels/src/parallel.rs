@@ -3,6 +3,40 @@
 use rayon::prelude::*;
 use rayon::slice::ChunksMut;
 
+/// What [`set_num_threads`] could not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ThreadsError {
+    /// No thread at all.
+    #[error("threads: expected 1 or more, got 0")]
+    Zero,
+    /// The threads are there already, because something was computed or they were set before.
+    #[error("threads: expected a call before anything is computed, but {running} are running")]
+    Running {
+        /// How many there are.
+        running: usize,
+    },
+}
+
+/// Sets how many threads compute: those of rayon's global pool, which Burn's CPU backend takes too. Left alone it has as
+/// many as the machine has cores, or as `RAYON_NUM_THREADS` says.
+///
+/// Work that is started on threads of another rayon pool (`pool.install(…)`) stays on that pool: so several models can
+/// have threads of their own.
+///
+/// # Errors
+///
+/// [`ThreadsError::Zero`], or [`ThreadsError::Running`] where the pool is at work already.
+pub fn set_num_threads(count: usize) -> Result<(), ThreadsError> {
+    if count == 0 {
+        return Err(ThreadsError::Zero);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count);
+    pool.build_global().map_err(|_| ThreadsError::Running {
+        running: rayon::current_num_threads(),
+    })
+}
+
 /// Values below which one thread is faster than the waking of another.
 pub(crate) const GRAIN: usize = 16 * 1024;
 
@@ -24,4 +58,47 @@ pub(crate) fn pieces_of_rows(values: &mut [f32], width: usize) -> ChunksMut<'_, 
 pub(crate) fn values_of_a_piece(width: usize) -> usize {
     let width = width.max(1);
     width * (GRAIN / width).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::values;
+    use crate::{PackedWeight, Precision};
+
+    /// Pools of any size, at work at the same time, compute the same.
+    #[test]
+    fn pools_do_not_trip_over_each_other() {
+        let (input, weight) = (values(30 * 96, 1), values(96 * 200, 2));
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            let packed = PackedWeight::new(&weight, [96, 200], precision);
+            let product = || {
+                let mut output = vec![0.0; 30 * 200];
+                packed.multiply(&input, None, &mut output);
+                output
+            };
+            let want = product();
+            std::thread::scope(|scope| {
+                for threads in [1, 2, 5] {
+                    let (product, want) = (&product, &want);
+                    scope.spawn(move || {
+                        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                        let pool = pool.expect("a pool");
+                        for _ in 0..5 {
+                            assert_eq!(&pool.install(product), want, "{precision:?}, {threads} threads");
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn no_threads_and_threads_that_run_are_told() {
+        assert_eq!(set_num_threads(0), Err(ThreadsError::Zero));
+        let running = rayon::current_num_threads();
+        let error = set_num_threads(3).expect_err("they run");
+        assert_eq!(error, ThreadsError::Running { running });
+        assert!(error.to_string().ends_with("are running"));
+    }
 }

@@ -15,11 +15,11 @@
 use blip_traits::{HiddenStates, ModelError, TokenBatch};
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Dropout;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData, s};
+use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData, s};
 
 use crate::{
     CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, Precision, SizeError, TextDropout, attend,
-    attend_with_dropout, check_sizes, hide_mask, merge_heads, split_fused, split_heads,
+    attend_with_dropout, check_sizes, hide_mask, is_packable, merge_heads, split_fused, split_heads,
 };
 
 /// Where this body's parameters stand in published checkpoints, for both layouts: `(here, there)`.
@@ -161,6 +161,22 @@ impl Embedding {
     fn width(&self) -> usize {
         self.weight.lazy_shape()[1]
     }
+
+    /// The same table in bf16, if weights are not to be `f32` and it is where they may be held so.
+    fn packed(mut self, precision: Precision) -> Self {
+        if precision != Precision::F32 && is_packable(&self.weight.lazy_device()) {
+            self.weight = self.weight.map(|weight| weight.cast(FloatDType::BF16));
+        }
+        self
+    }
+
+    /// Vectors of the table, in `f32`.
+    ///
+    /// - ids: `[tokens]`
+    /// - output: `[tokens, width]`
+    fn forward(&self, ids: Tensor<1, Int>) -> Tensor<2> {
+        self.weight.val().select(0, ids).cast(FloatDType::F32)
+    }
 }
 
 impl BertEmbeddings {
@@ -178,6 +194,12 @@ impl BertEmbeddings {
     /// The same tables with dropout while they are trained.
     pub fn with_dropout(mut self, dropout: &TextDropout) -> Self {
         self.dropout = dropout.hidden.clone();
+        self
+    }
+
+    /// The same tables for inference on a CPU: words, of which there are many, in bf16 unless the precision is `f32`.
+    pub fn packed(mut self, precision: Precision) -> Self {
+        self.word_embeddings = self.word_embeddings.packed(precision);
         self
     }
 
@@ -233,12 +255,8 @@ impl BertEmbeddings {
     /// - output: `[rows, tokens, hidden_size]`
     pub fn forward(&self, input_ids: Tensor<2, Int>, past: usize) -> Tensor<3> {
         let [rows, tokens] = input_ids.dims();
-        let [_, width] = self.word_embeddings.weight.dims();
-        let words = self
-            .word_embeddings
-            .weight
-            .val()
-            .select(0, input_ids.reshape([rows * tokens]));
+        let width = self.word_embeddings.width();
+        let words = self.word_embeddings.forward(input_ids.reshape([rows * tokens]));
         let positions = self
             .position_embeddings
             .weight
@@ -562,8 +580,8 @@ impl Bert {
     pub fn packed(self, precision: Precision) -> Self {
         let layers = self.layers.into_iter();
         Self {
+            embeddings: self.embeddings.packed(precision),
             layers: layers.map(|layer| layer.packed(precision)).collect(),
-            ..self
         }
     }
 
@@ -696,7 +714,7 @@ impl Bert {
 
     /// The table of word embeddings, `[vocab_size, hidden_size]`.
     pub fn word_embeddings(&self) -> Tensor<2> {
-        self.embeddings.word_embeddings.weight.val()
+        self.embeddings.word_embeddings.weight.val().cast(FloatDType::F32)
     }
 
     /// The number of attention heads; 0 without layers.

@@ -41,6 +41,9 @@ mod norm;
 mod packed;
 mod size;
 
+#[cfg(feature = "flex")]
+pub use blip_kernels::{ThreadsError, set_num_threads};
+
 pub use attention::{attend, attend_with_dropout, hide_mask, merge_heads, split_fused, split_heads};
 pub use bert::{
     BERT_KEYS, Bert, BertConfig, BertEmbeddings, BertLayer, ContextAttention, CrossAttention, SelfAttention,

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 #[cfg(feature = "flex")]
 use crate::cpu;
 
-/// How the weights of linear layers are held for inference on a CPU.
+/// How the weights of linear layers are held for inference on a CPU. Word embeddings are in bf16 with all but `F32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {
@@ -20,6 +20,16 @@ pub enum Precision {
     /// 1 byte each, with a step for every output; inputs are rounded to eight bits too, row by row (to seven where the
     /// processor has no dot product of bytes).
     Int8,
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
+    }
 }
 
 /// Whether weights on a device can be held in another precision than `f32`: on the CPU, with the feature `flex`.

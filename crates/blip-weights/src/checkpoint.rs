@@ -1,11 +1,13 @@
 //! An opened checkpoint: names, types and shapes at once, data when asked for.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat};
+use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat, StoredI8};
 use crate::folder::{self, ShardIndex};
 use crate::format::{self, Format};
 use crate::nearest::nearest;
@@ -20,6 +22,19 @@ const MEMORY: &str = "<memory>";
 struct Part {
     path: PathBuf,
     reader: Reader,
+}
+
+impl Part {
+    /// The bytes of a tensor that it lists.
+    fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightsError> {
+        match &self.reader {
+            Reader::Safetensors(file) => file
+                .bytes(name)
+                .expect("the part lists the tensor")
+                .map_err(WeightsError::io(&self.path, "read a tensor")),
+            Reader::Pytorch(file) => Ok(Cow::Owned(file.bytes(name).expect("the part lists the tensor")?)),
+        }
+    }
 }
 
 enum Reader {
@@ -38,13 +53,60 @@ impl Reader {
 
 /// A checkpoint whose headers were read and checked. No tensor data has been read yet.
 ///
-/// `Send` and `Sync`: several threads may read tensors of one checkpoint at once.
+/// `Send` and `Sync`: several threads may read tensors of one checkpoint at once. A clone is the same opened checkpoint.
+#[derive(Clone)]
 pub struct Checkpoint {
+    opened: Arc<Opened>,
+}
+
+struct Opened {
     parts: Vec<Part>,
     /// Sorted by name.
     tensors: Vec<TensorInfo>,
     /// For each of `tensors`, the index of its part.
     part_of: Vec<usize>,
+    /// The scales of [`DType::ScaledI8`] tensors, by the name of the tensor: the scales' name and the index of their part.
+    scales: HashMap<String, (String, usize)>,
+}
+
+/// A tensor as it is stored.
+pub(crate) struct Stored<'a> {
+    pub(crate) info: TensorInfo,
+    /// As many as its shape and type say.
+    pub(crate) bytes: Cow<'a, [u8]>,
+    /// Of [`DType::ScaledI8`], one for each output.
+    pub(crate) scales: Vec<f32>,
+}
+
+/// What follows the name of a tensor of integers in that of its scales: `query.weight`, `query.weight_scale`.
+pub const SCALE_SUFFIX: &str = "_scale";
+
+/// Takes the scales of integers out of a list that is sorted by name, and says of the integers that they have some.
+fn take_scales(entries: &mut Vec<(TensorInfo, usize)>) -> HashMap<String, (String, usize)> {
+    let of_scales: HashMap<String, (Vec<usize>, usize)> = entries
+        .iter()
+        .filter(|(info, _)| info.dtype == DType::F32)
+        .filter_map(|(info, part)| {
+            let scaled = info.name.strip_suffix(SCALE_SUFFIX)?;
+            Some((scaled.to_owned(), (info.shape.clone(), *part)))
+        })
+        .collect();
+    let mut scales = HashMap::new();
+    for (info, _) in entries.iter_mut().filter(|(info, _)| info.dtype == DType::I8) {
+        match of_scales.get(&info.name) {
+            Some((shape, part)) if info.shape.first() == shape.first() && shape.len() == 1 => {
+                info.dtype = DType::ScaledI8;
+                let name = format!("{}{SCALE_SUFFIX}", info.name);
+                scales.insert(info.name.clone(), (name, *part));
+            }
+            _ => {}
+        }
+    }
+    entries.retain(|(info, _)| {
+        let scaled = info.name.strip_suffix(SCALE_SUFFIX);
+        scaled.is_none_or(|scaled| !scales.contains_key(scaled))
+    });
+    scales
 }
 
 impl std::fmt::Debug for Checkpoint {
@@ -52,7 +114,7 @@ impl std::fmt::Debug for Checkpoint {
         formatter
             .debug_struct("Checkpoint")
             .field("files", &self.files().collect::<Vec<_>>())
-            .field("tensors", &self.tensors.len())
+            .field("tensors", &self.tensors().len())
             .finish()
     }
 }
@@ -137,36 +199,41 @@ impl Checkpoint {
                 second: parts[pair[1].1].path.clone(),
             });
         }
+        let scales = take_scales(&mut entries);
         let (tensors, part_of) = entries.into_iter().unzip();
-        Ok(Self {
+        let opened = Opened {
             parts,
             tensors,
             part_of,
+            scales,
+        };
+        Ok(Self {
+            opened: Arc::new(opened),
         })
     }
 
     /// The files that were opened.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.parts.iter().map(|part| part.path.as_path())
+        self.opened.parts.iter().map(|part| part.path.as_path())
     }
 
     /// Every tensor, sorted by name.
     pub fn tensors(&self) -> &[TensorInfo] {
-        &self.tensors
+        &self.opened.tensors
     }
 
     /// The tensor of this name, if there is one.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
-        self.position(name).map(|index| &self.tensors[index])
+        self.position(name).map(|index| &self.tensors()[index])
     }
 
-    /// The values of a tensor, in the checkpoint's order of axes. F64 is rounded, F16 and BF16 are widened.
+    /// The values of a tensor, in the checkpoint's order of axes. F64 is rounded, F16 and BF16 are widened, and integers multiplied by their scales.
     ///
     /// # Errors
     ///
     /// [`WeightsError::UnknownTensor`], [`WeightsError::NotFloat`], and what reading gives.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        let (info, bytes) = self.read(name)?;
+        let Stored { info, bytes, scales } = self.read(name)?;
         fn widen<T: StoredFloat>(bytes: &[u8]) -> Vec<f32> {
             bytes.chunks_exact(T::SIZE).map(T::read).collect()
         }
@@ -175,34 +242,46 @@ impl Checkpoint {
             DType::F32 => Ok(widen::<StoredF32>(&bytes)),
             DType::F16 => Ok(widen::<StoredF16>(&bytes)),
             DType::BF16 => Ok(widen::<StoredBF16>(&bytes)),
+            DType::ScaledI8 => {
+                let mut values = Vec::with_capacity(bytes.len());
+                let rows = bytes.chunks_exact((bytes.len() / scales.len().max(1)).max(1));
+                for (row, scale) in rows.zip(scales) {
+                    values.extend(row.chunks_exact(1).map(|byte| StoredI8::read(byte) * scale));
+                }
+                Ok(values)
+            }
             dtype => Err(WeightsError::NotFloat {
-                name: info.name.clone(),
+                name: info.name,
                 dtype,
             }),
         }
     }
 
     /// The bytes of a tensor as they are stored: little-endian, contiguous, in its [`DType`]. Borrowed where the
-    /// file is mapped.
+    /// checkpoint is in memory.
     ///
     /// # Errors
     ///
     /// [`WeightsError::UnknownTensor`], and what reading gives.
     pub fn read_bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightsError> {
-        self.read(name).map(|(_, bytes)| bytes)
+        self.read(name).map(|stored| stored.bytes)
     }
 
     /// A tensor and its bytes, whose length fits its shape and type.
-    pub(crate) fn read(&self, name: &str) -> Result<(&TensorInfo, Cow<'_, [u8]>), WeightsError> {
+    pub(crate) fn read(&self, name: &str) -> Result<Stored<'_>, WeightsError> {
         let index = self.position(name).ok_or_else(|| WeightsError::UnknownTensor {
             name: name.to_owned(),
             nearest: self.nearest(name).map(str::to_owned),
         })?;
-        let info = &self.tensors[index];
-        let part = &self.parts[self.part_of[index]];
-        let bytes = match &part.reader {
-            Reader::Safetensors(file) => Cow::Borrowed(file.bytes(name).expect("the part lists the tensor")),
-            Reader::Pytorch(file) => Cow::Owned(file.bytes(name).expect("the part lists the tensor")?),
+        let info = &self.tensors()[index];
+        let part = self.part_at(index);
+        let bytes = part.read(name)?;
+        let scales = match self.opened.scales.get(name) {
+            Some((name, part)) => {
+                let bytes = self.opened.parts[*part].read(name)?;
+                bytes.chunks_exact(StoredF32::SIZE).map(StoredF32::read).collect()
+            }
+            None => Vec::new(),
         };
         if info.bytes().is_some_and(|expected| expected != bytes.len()) {
             let got = std::io::Error::other(format!(
@@ -212,29 +291,37 @@ impl Checkpoint {
             ));
             return Err(WeightsError::io(&part.path, "read a tensor")(got));
         }
-        Ok((info, bytes))
+        Ok(Stored {
+            info: info.clone(),
+            bytes,
+            scales,
+        })
     }
 
     /// The most similar name, for an error about one that is missing.
     pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
-        nearest(name, self.tensors.iter().map(|info| info.name.as_str()))
+        nearest(name, self.tensors().iter().map(|info| info.name.as_str()))
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.tensors
+        self.tensors()
             .binary_search_by(|info| info.name.as_str().cmp(name))
             .ok()
     }
 
     fn part(&self, name: &str) -> Option<&Part> {
-        self.position(name).map(|index| &self.parts[self.part_of[index]])
+        self.position(name).map(|index| self.part_at(index))
+    }
+
+    fn part_at(&self, index: usize) -> &Part {
+        &self.opened.parts[self.opened.part_of[index]]
     }
 }
 
 fn open_part(path: &Path) -> Result<Part, WeightsError> {
     let (file, format) = open_and_recognise(path)?;
     let reader = match format {
-        Format::Safetensors => Reader::Safetensors(SafetensorsFile::open(path, &file)?),
+        Format::Safetensors => Reader::Safetensors(SafetensorsFile::open(path, file)?),
         Format::Pytorch => Reader::Pytorch(PytorchFile::open(path)?),
         Format::Json => return Err(not_a_checkpoint(path, "JSON text".into())),
         Format::Foreign(found) => return Err(not_a_checkpoint(path, found)),

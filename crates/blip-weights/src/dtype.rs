@@ -22,6 +22,10 @@ pub enum DType {
     I16,
     /// 8-bit signed integer.
     I8,
+    /// 8-bit signed integer, to be multiplied by the scale of its output (the first axis). The scales are a tensor of `F32`
+    /// of the same name with [`SCALE_SUFFIX`](crate::SCALE_SUFFIX) behind it, which a [`Checkpoint`](crate::Checkpoint)
+    /// does not list. It is written as what it is stored as, `I8` and `F32`.
+    ScaledI8,
     /// 64-bit unsigned integer.
     U64,
     /// 32-bit unsigned integer.
@@ -48,6 +52,7 @@ impl DType {
             Self::I32 => "I32",
             Self::I16 => "I16",
             Self::I8 => "I8",
+            Self::ScaledI8 => "I8 with scales",
             Self::U64 => "U64",
             Self::U32 => "U32",
             Self::U16 => "U16",
@@ -63,14 +68,18 @@ impl DType {
             Self::F64 | Self::I64 | Self::U64 => Some(8),
             Self::F32 | Self::I32 | Self::U32 => Some(4),
             Self::F16 | Self::BF16 | Self::I16 | Self::U16 => Some(2),
-            Self::I8 | Self::U8 | Self::Bool => Some(1),
+            Self::I8 | Self::ScaledI8 | Self::U8 | Self::Bool => Some(1),
             Self::Other(_) => None,
         }
     }
 
-    /// Whether [`Checkpoint::read_f32`](crate::Checkpoint::read_f32) takes the type: the four floats.
+    /// Whether [`Checkpoint::read_f32`](crate::Checkpoint::read_f32) takes the type: the four floats, and integers with
+    /// scales.
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::BF16)
+        matches!(
+            self,
+            Self::F64 | Self::F32 | Self::F16 | Self::BF16 | Self::ScaledI8
+        )
     }
 
     /// Little-endian bytes of `values` in this type, rounded to nearest; `None` where it is no float.
@@ -125,6 +134,7 @@ stored_float!(StoredF64, f64, 8, |value| value as f32);
 stored_float!(StoredF32, f32, 4, |value| value);
 stored_float!(StoredF16, f16, 2, f16::to_f32);
 stored_float!(StoredBF16, bf16, 2, bf16::to_f32);
+stored_float!(StoredI8, i8, 1, f32::from);
 
 #[cfg(test)]
 mod tests {

@@ -156,7 +156,7 @@ pub enum WeightsError {
     },
 
     /// Integers where floats are needed.
-    #[error("{name}: expected F64, F32, F16 or BF16, got {dtype}")]
+    #[error("{name}: expected F64, F32, F16, BF16 or I8 with scales, got {dtype}")]
     NotFloat {
         /// The tensor.
         name: String,

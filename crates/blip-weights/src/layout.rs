@@ -10,7 +10,8 @@
 //! that the stored bytes are read once and the final buffer is written once.
 
 use crate::DType;
-use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat};
+use crate::checkpoint::Stored;
+use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat, StoredI8};
 
 /// Rows that are transposed together: 16 `f32` are one cache line, so that each line of the result is written
 /// whole, from 16 streams that are read in order.
@@ -37,18 +38,48 @@ impl Placement {
     }
 }
 
-/// Puts a stored tensor into `parameter`, the buffer of all parts. `bytes` holds exactly its elements.
+/// Puts a stored tensor into `parameter`, the buffer of all parts. Its bytes hold exactly its elements.
 /// Returns whether the type is a float; nothing is written where it is not.
 #[must_use]
-pub(crate) fn place(parameter: &mut [f32], placement: Placement, dtype: DType, bytes: &[u8]) -> bool {
-    match dtype {
+pub(crate) fn place(parameter: &mut [f32], placement: Placement, stored: &Stored<'_>) -> bool {
+    let bytes = &stored.bytes;
+    match stored.info.dtype {
         DType::F64 => place_as::<StoredF64>(parameter, placement, bytes),
         DType::F32 => place_as::<StoredF32>(parameter, placement, bytes),
         DType::F16 => place_as::<StoredF16>(parameter, placement, bytes),
         DType::BF16 => place_as::<StoredBF16>(parameter, placement, bytes),
+        DType::ScaledI8 => {
+            place_as::<StoredI8>(parameter, placement, bytes);
+            scale(parameter, placement, &stored.scales);
+        }
         _ => return false,
     }
     true
+}
+
+/// Multiplies what was placed by the scale of its output.
+fn scale(parameter: &mut [f32], placement: Placement, scales: &[f32]) {
+    let Placement {
+        out,
+        rest,
+        parts,
+        part,
+        out_last,
+    } = placement;
+    if out == 0 || rest == 0 {
+        return;
+    }
+    if out_last {
+        for line in parameter.chunks_exact_mut(parts * out) {
+            let values = line[part * out..].iter_mut().zip(scales);
+            values.for_each(|(value, scale)| *value *= scale);
+        }
+    } else {
+        let rows = parameter[part * placement.elements()..].chunks_exact_mut(rest);
+        for (row, scale) in rows.zip(scales) {
+            row.iter_mut().for_each(|value| *value *= scale);
+        }
+    }
 }
 
 fn place_as<T: StoredFloat>(parameter: &mut [f32], placement: Placement, bytes: &[u8]) {
@@ -128,6 +159,15 @@ pub(crate) fn take(parameter: &[f32], placement: Placement) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TensorInfo;
+
+    fn stored(dtype: DType, bytes: &[u8]) -> Stored<'_> {
+        Stored {
+            info: TensorInfo::new("weight", dtype, []),
+            bytes: bytes.into(),
+            scales: vec![0.5, 2.0, 3.0],
+        }
+    }
 
     /// The slow, obvious transpose of the parts side by side.
     fn expected(tensors: &[Vec<f32>], out: usize, rest: usize) -> Vec<f32> {
@@ -165,7 +205,7 @@ mod tests {
                         out_last: true,
                     };
                     let bytes = dtype.encode(tensor).expect("a float");
-                    assert!(place(&mut parameter, placement, dtype, &bytes));
+                    assert!(place(&mut parameter, placement, &stored(dtype, &bytes)));
                 }
                 assert_eq!(
                     parameter,
@@ -198,10 +238,38 @@ mod tests {
                 out_last: false,
             };
             let bytes = DType::F16.encode(&[part as f32, 0.5]).expect("a float");
-            assert!(place(&mut parameter, placement, DType::F16, &bytes));
+            assert!(place(&mut parameter, placement, &stored(DType::F16, &bytes)));
             assert_eq!(take(&parameter, placement), [part as f32, 0.5]);
         }
         assert_eq!(parameter, [0.0, 0.5, 1.0, 0.5]);
+    }
+
+    #[test]
+    fn integers_with_scales_are_multiplied_by_those_of_their_output() {
+        let bytes = [1_i8, -2, 3, 4, -5, 127].map(|value| value as u8);
+        let want = [0.5, -1.0, 6.0, 8.0, -15.0, 381.0];
+        for (out_last, want) in [
+            (false, want),
+            (true, [want[0], want[2], want[4], want[1], want[3], want[5]]),
+        ] {
+            let mut parameter = vec![f32::NAN; 12];
+            for part in 0..2 {
+                let placement = Placement {
+                    out: 3,
+                    rest: 2,
+                    parts: 2,
+                    part,
+                    out_last,
+                };
+                assert!(place(&mut parameter, placement, &stored(DType::ScaledI8, &bytes)));
+                assert_eq!(take(&parameter, placement), [0.5, -1.0, 6.0, 8.0, -15.0, 381.0]);
+            }
+            let first: Vec<f32> = match out_last {
+                false => parameter[..6].to_vec(),
+                true => [&parameter[..3], &parameter[6..9]].concat(),
+            };
+            assert_eq!(first, want);
+        }
     }
 
     #[test]
@@ -213,6 +281,6 @@ mod tests {
             part: 0,
             out_last: false,
         };
-        assert!(!place(&mut [0.0], placement, DType::I64, &[0; 8]));
+        assert!(!place(&mut [0.0], placement, &stored(DType::I64, &[0; 8])));
     }
 }

@@ -93,14 +93,14 @@ mod slot;
 mod tensor;
 mod writer;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, SCALE_SUFFIX};
 pub use dtype::DType;
 pub use error::WeightsError;
 pub use fit::{LoadReport, check};
 #[cfg(feature = "hub")]
 pub use hub::{Hub, Progress};
 pub use key_map::KeyMap;
-pub use load::load_module;
+pub use load::{load_module, load_module_packed};
 pub use mismatch::{Mismatch, Misshapen, Missing};
 pub use save::{module_entries, module_tensors, save_module};
 pub use tensor::TensorInfo;

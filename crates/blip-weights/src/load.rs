@@ -6,15 +6,16 @@
 //!                        └─ thread:          …              ┘
 //! ```
 //!
-//! Every buffer is read, widened and transposed straight into what becomes the parameter, so the memory that
-//! loading needs beside the model is one stored tensor per thread for a PyTorch file, and none for a mapped one.
+//! Every buffer is read, widened and transposed straight into what becomes the parameter, so the memory that loading
+//! needs beside the model is one stored tensor per thread. A module that is packed while it is loaded is never whole in
+//! memory as `f32`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::Scope;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType as BurnDType, Device, Tensor, TensorData};
 
 use crate::fit::{Fit, LoadReport, fit};
@@ -46,7 +47,57 @@ pub fn load_module<M: Module>(
     keys: &KeyMap,
     device: &Device,
 ) -> Result<(M, LoadReport), WeightsError> {
-    let slots = slots(&module, keys)?;
+    let (values, report) = open(checkpoint, &module, keys)?;
+    // Lazy parameters are only told where they will be: nothing is initialised or moved.
+    let mut filler = Filler {
+        path: FieldPath::default(),
+        values,
+    };
+    let module = module.to_device(device).map(&mut filler);
+    match filler.values.into_error() {
+        None => Ok((module, report)),
+        Some(error) => Err(error),
+    }
+}
+
+/// Loads as [`load_module`] does, and turns the module into another form on the way: each parameter is read when `pack`
+/// first asks for it, or after `pack` if it did not. One that `pack` replaces by something smaller leaves memory at once.
+///
+/// `pack` gives back the same tree of fields. It is for inference: parameters are leaves on no device.
+///
+/// # Errors
+///
+/// As [`load_module`].
+pub fn load_module_packed<M: Module>(
+    checkpoint: &Checkpoint,
+    module: M,
+    keys: &KeyMap,
+    device: &Device,
+    pack: impl FnOnce(M) -> M,
+) -> Result<(M, LoadReport), WeightsError> {
+    let (values, report) = open(checkpoint, &module, keys)?;
+    let mut promiser = Promiser {
+        path: FieldPath::default(),
+        values: Arc::new(values),
+    };
+    let module = pack(module.to_device(device).map(&mut promiser));
+    module.visit(&mut Reminder {
+        path: FieldPath::default(),
+        values: &promiser.values,
+    });
+    match promiser.values.error().take() {
+        None => Ok((module, report)),
+        Some(error) => Err(error),
+    }
+}
+
+/// Everything that can be checked before values are read.
+fn open<M: Module>(
+    checkpoint: &Checkpoint,
+    module: &M,
+    keys: &KeyMap,
+) -> Result<(Parameters, LoadReport), WeightsError> {
+    let slots = slots(module, keys)?;
     let Fit { sources, report } = fit(checkpoint, &slots, keys)?;
     for (name, other) in &report.tied {
         if checkpoint.read_bytes(name)? != checkpoint.read_bytes(other)? {
@@ -56,39 +107,18 @@ pub fn load_module<M: Module>(
             });
         }
     }
-
-    // Lazy parameters are only told where they will be: nothing is initialised or moved.
-    let module = module.to_device(device);
-    let read = |index: usize| read_slot(checkpoint, &slots[index], &sources[index]);
-    let module = std::thread::scope(|scope| {
-        let mut filler = Filler {
-            path: FieldPath::default(),
-            index: slots
-                .iter()
-                .enumerate()
-                .map(|(index, slot)| (slot.path.as_str(), index))
-                .collect(),
-            values: ReadAhead::start(scope, &read, slots.len()),
-            error: None,
-        };
-        let module = module.map(&mut filler);
-        match filler.error {
-            None => Ok(module),
-            Some(error) => Err(error),
-        }
-    })?;
-    Ok((module, report))
+    Ok((Parameters::new(checkpoint.clone(), slots, sources), report))
 }
 
 /// The values of a parameter, in its order of axes.
-fn read_slot(checkpoint: &Checkpoint, slot: &Slot, sources: &[String]) -> Result<Vec<f32>, WeightsError> {
+fn read_slot(checkpoint: &Checkpoint, slot: &Slot, sources: &[String]) -> Values {
     let mut values = vec![0.0; slot.elements()];
     for (part, name) in sources.iter().enumerate() {
-        let (info, bytes) = checkpoint.read(name)?;
-        if !place(&mut values, slot.placement(part), info.dtype, &bytes) {
+        let stored = checkpoint.read(name)?;
+        if !place(&mut values, slot.placement(part), &stored) {
             return Err(WeightsError::NotFloat {
-                name: info.name.clone(),
-                dtype: info.dtype,
+                name: stored.info.name,
+                dtype: stored.info.dtype,
             });
         }
     }
@@ -97,30 +127,85 @@ fn read_slot(checkpoint: &Checkpoint, slot: &Slot, sources: &[String]) -> Result
 
 type Values = Result<Vec<f32>, WeightsError>;
 
+/// The parameters of a module by their paths, read ahead.
+struct Parameters {
+    index: HashMap<String, usize>,
+    /// Which of them somebody has.
+    taken: Vec<AtomicBool>,
+    values: Mutex<ReadAhead>,
+    /// The first thing that went wrong.
+    error: Mutex<Option<WeightsError>>,
+}
+
+impl Parameters {
+    fn new(checkpoint: Checkpoint, slots: Vec<Slot>, sources: Vec<Vec<String>>) -> Self {
+        let paths = slots.iter().map(|slot| slot.path.clone()).enumerate();
+        let index = paths.map(|(index, path)| (path, index)).collect();
+        let count = slots.len();
+        let read = move |index: usize| read_slot(&checkpoint, &slots[index], &sources[index]);
+        Self {
+            index,
+            taken: std::iter::repeat_with(AtomicBool::default).take(count).collect(),
+            values: Mutex::new(ReadAhead::start(Arc::new(read), count)),
+            error: Mutex::new(None),
+        }
+    }
+
+    fn index(&self, path: &FieldPath) -> usize {
+        *self
+            .index
+            .get(path.join().as_str())
+            .expect("a module is mapped as it is visited")
+    }
+
+    /// The values of a parameter; `None` if they, or any before them, could not be read.
+    fn take(&self, index: usize) -> Option<Vec<f32>> {
+        if self.error().is_some() {
+            return None;
+        }
+        self.taken[index].store(true, Ordering::Relaxed);
+        let values = self
+            .values
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(index);
+        values.map_err(|error| *self.error() = Some(error)).ok()
+    }
+
+    fn error(&self) -> MutexGuard<'_, Option<WeightsError>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn into_error(self) -> Option<WeightsError> {
+        self.error.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Read = Arc<dyn Fn(usize) -> Values + Send + Sync>;
+
 /// Reads parameters on several threads ahead of the one that takes them, in any order.
-struct ReadAhead<'scope, 'env, F> {
-    read: &'env F,
+struct ReadAhead {
+    read: Read,
     /// `None` on a machine with one thread (or none, as in a browser): reading happens when taking.
     receiver: Option<Receiver<(usize, Values)>>,
     /// Read before their turn.
     early: HashMap<usize, Values>,
-    scope: std::marker::PhantomData<&'scope ()>,
 }
 
-impl<'scope, 'env, F: Fn(usize) -> Values + Sync> ReadAhead<'scope, 'env, F> {
-    fn start(scope: &'scope Scope<'scope, 'env>, read: &'env F, count: usize) -> Self {
+impl ReadAhead {
+    fn start(read: Read, count: usize) -> Self {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(MOST_THREADS)
             .min(count);
-        let next = std::sync::Arc::new(AtomicUsize::new(0));
+        let next = Arc::new(AtomicUsize::new(0));
         // Without a buffer, a reader waits for the taker. Parameters overtake one another only while one of them is
-        // still being read.
+        // still being read, or where the taker leaves some for later.
         let (sender, receiver) = sync_channel(0);
         if threads > 1 {
             for _ in 0..threads {
-                let (sender, next) = (sender.clone(), next.clone());
-                scope.spawn(move || {
+                let (read, sender, next) = (read.clone(), sender.clone(), next.clone());
+                std::thread::spawn(move || {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         // The taker hangs up when it has failed.
@@ -135,7 +220,6 @@ impl<'scope, 'env, F: Fn(usize) -> Values + Sync> ReadAhead<'scope, 'env, F> {
             read,
             receiver: (threads > 1).then_some(receiver),
             early: HashMap::new(),
-            scope: std::marker::PhantomData,
         }
     }
 
@@ -157,14 +241,12 @@ impl<'scope, 'env, F: Fn(usize) -> Values + Sync> ReadAhead<'scope, 'env, F> {
 }
 
 /// Puts the values into the parameters.
-struct Filler<'a, 'scope, 'env, F> {
+struct Filler {
     path: FieldPath,
-    index: HashMap<&'a str, usize>,
-    values: ReadAhead<'scope, 'env, F>,
-    error: Option<WeightsError>,
+    values: Parameters,
 }
 
-impl<F: Fn(usize) -> Values + Sync> ModuleMapper for Filler<'_, '_, '_, F> {
+impl ModuleMapper for Filler {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.path.enter(name, container_type);
     }
@@ -174,24 +256,67 @@ impl<F: Fn(usize) -> Values + Sync> ModuleMapper for Filler<'_, '_, '_, F> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.error.is_some() {
+        let Some(values) = self.values.take(self.values.index(&self.path)) else {
             return param;
-        }
-        let index = *self
-            .index
-            .get(self.path.join().as_str())
-            .expect("a module is mapped as it is visited");
-        let values = match self.values.take(index) {
-            Ok(values) => values,
-            Err(error) => {
-                self.error = Some(error);
-                return param;
-            }
         };
         let (id, shape, device) = (param.id, param.lazy_shape(), param.lazy_device());
         let tensor = device.memory_persistent_allocations(TensorData::new(values, shape), |data| {
             Tensor::from_data(data, (&device, BurnDType::F32))
         });
         param.transform_for_load(tensor, id)
+    }
+}
+
+/// Puts promises of the values into the parameters.
+struct Promiser {
+    path: FieldPath,
+    values: Arc<Parameters>,
+}
+
+impl ModuleMapper for Promiser {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (index, values) = (self.values.index(&self.path), self.values.clone());
+        let (id, shape, device) = (param.id, param.lazy_shape(), param.lazy_device());
+        let promised = shape.clone();
+        let read = move |device: &Device, _: bool| match values.take(index) {
+            Some(values) => {
+                let data = TensorData::new(values, promised.clone());
+                Tensor::from_data(data, (device, BurnDType::F32))
+            }
+            // Nobody sees it: loading ends with what went wrong.
+            None => Tensor::zeros(promised.clone(), device),
+        };
+        Param::uninitialized(id, read, device, true, shape)
+    }
+}
+
+/// Reads what is still only promised.
+struct Reminder<'a> {
+    path: FieldPath,
+    values: &'a Parameters,
+}
+
+impl ModuleVisitor for Reminder<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.values.taken[self.values.index(&self.path)].load(Ordering::Relaxed) {
+            // What was not packed is read now.
+            let _ = param.val();
+        }
     }
 }

@@ -18,8 +18,7 @@
 //! - A bound on what one tensor may claim. A view of stride 0 makes a kilobyte file promise gigabytes: a tensor
 //!   larger than its file is refused (see [`SLACK`]).
 //!
-//! It reads with `pread` into a buffer per tensor, where safetensors is mapped: one copy more, and not by far
-//! the slowest part of loading.
+//! It reads with `pread` into a buffer per tensor, as safetensors is read.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,20 @@
-//! Safetensors, read through a memory map.
+//! Safetensors, tensor by tensor.
 //!
 //! ```text
 //! [ u64 header length ][ JSON: {name: {dtype, shape, data_offsets}} ][ data, one tensor after the other ]
 //! ```
 //!
 //! The crate `safetensors` reads the header and checks that the offsets cover the file without gap or
-//! overlap; what this adds is the map, and the ranges kept without borrowing it.
+//! overlap; what this adds is the file, and the ranges kept without borrowing it. The header is read through a memory
+//! map. Tensors are not: each is read once, into memory that is given back at once, where the pages of a map would count
+//! as the program's until the end.
 //!
 //! Source: <https://github.com/huggingface/safetensors#format>.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,17 +24,8 @@ use crate::{DType, TensorInfo, WeightsError};
 
 /// Where the bytes of a checkpoint are.
 enum Bytes {
-    Map(memmap2::Mmap),
+    File(File),
     Memory(Vec<u8>),
-}
-
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Map(map) => map,
-            Self::Memory(bytes) => bytes,
-        }
-    }
 }
 
 /// A safetensors file whose header was read and checked.
@@ -41,38 +36,20 @@ pub(crate) struct SafetensorsFile {
 }
 
 impl SafetensorsFile {
-    pub(crate) fn open(path: &Path, file: &File) -> Result<Self, WeightsError> {
-        let map = map(file).map_err(WeightsError::io(path, "map"))?;
-        Self::new(path, Bytes::Map(map))
+    pub(crate) fn open(path: &Path, file: File) -> Result<Self, WeightsError> {
+        let map = map(&file).map_err(WeightsError::io(path, "map"))?;
+        let (tensors, ranges) = list(path, &map)?;
+        Ok(Self {
+            bytes: Bytes::File(file),
+            tensors,
+            ranges,
+        })
     }
 
     pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, WeightsError> {
-        Self::new(path, Bytes::Memory(bytes))
-    }
-
-    fn new(path: &Path, bytes: Bytes) -> Result<Self, WeightsError> {
-        let all = bytes.as_slice();
-        let (header, metadata) =
-            SafeTensors::read_metadata(all).map_err(|source| WeightsError::Safetensors {
-                path: PathBuf::from(path),
-                length: all.len(),
-                source: source.into(),
-            })?;
-        // `read_metadata` has checked that the offsets end with the file.
-        let start = size_of::<u64>() + header;
-        let mut tensors = Vec::new();
-        let mut ranges = HashMap::new();
-        for (name, info) in metadata.tensors() {
-            let (from, to) = info.data_offsets;
-            tensors.push(TensorInfo::new(
-                name.as_str(),
-                dtype(info.dtype),
-                info.shape.as_slice(),
-            ));
-            ranges.insert(name, start + from..start + to);
-        }
+        let (tensors, ranges) = list(path, &bytes)?;
         Ok(Self {
-            bytes,
+            bytes: Bytes::Memory(bytes),
             tensors,
             ranges,
         })
@@ -83,17 +60,78 @@ impl SafetensorsFile {
     }
 
     /// The stored bytes; `None` for a name that [`Self::tensors`] does not list.
-    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.bytes.as_slice().get(self.ranges.get(name)?.clone())
+    pub(crate) fn bytes(&self, name: &str) -> Option<io::Result<Cow<'_, [u8]>>> {
+        let range = self.ranges.get(name)?.clone();
+        Some(match &self.bytes {
+            Bytes::Memory(bytes) => Ok(Cow::Borrowed(bytes.get(range)?)),
+            Bytes::File(file) => {
+                let mut bytes = vec![0; range.len()];
+                read_at(file, &mut bytes, range.start as u64).map(|()| Cow::Owned(bytes))
+            }
+        })
     }
+}
+
+/// The tensors of a file, and the ranges of their bytes.
+fn list(path: &Path, all: &[u8]) -> Result<(Vec<TensorInfo>, HashMap<String, Range<usize>>), WeightsError> {
+    let (header, metadata) = SafeTensors::read_metadata(all).map_err(|source| WeightsError::Safetensors {
+        path: PathBuf::from(path),
+        length: all.len(),
+        source: source.into(),
+    })?;
+    // `read_metadata` has checked that the offsets end with the file.
+    let start = size_of::<u64>() + header;
+    let mut tensors = Vec::new();
+    let mut ranges = HashMap::new();
+    for (name, info) in metadata.tensors() {
+        let (from, to) = info.data_offsets;
+        tensors.push(TensorInfo::new(
+            name.as_str(),
+            dtype(info.dtype),
+            info.shape.as_slice(),
+        ));
+        ranges.insert(name, start + from..start + to);
+    }
+    Ok((tensors, ranges))
+}
+
+/// Fills a buffer from a place in a file, which other threads may read too.
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !buffer.is_empty() {
+        match file.seek_read(buffer, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                buffer = &mut buffer[count..];
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(any(unix, windows)))]
+fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    // Where files have one position there are no threads either.
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
 }
 
 #[allow(unsafe_code)]
 fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
-    // SAFETY: the map is only ever read, as bytes, for which every bit pattern is valid. What remains is that
-    // another process truncates or rewrites the file meanwhile: then reading ends the process (SIGBUS) or gives
-    // other numbers. Every reader of mapped weights lives with that, and a checkpoint is not written in place:
-    // this crate's writers, like the hub's cache, write beside it and rename.
+    // SAFETY: the map is only ever read, as bytes, for which every bit pattern is valid, and dropped once the header
+    // was read. What remains is that another process truncates the file meanwhile: then reading ends the process
+    // (SIGBUS). A checkpoint is not written in place: this crate's writers, like the hub's cache, write beside it and
+    // rename.
     unsafe { memmap2::Mmap::map(file) }
 }
 

@@ -204,7 +204,8 @@ fn announce(
 ) -> Result<HashMap<String, Pending>, WeightsError> {
     let mut pending = HashMap::with_capacity(tensors.len());
     for (index, info) in tensors.iter().enumerate() {
-        let bytes = info.bytes().ok_or_else(|| {
+        let storable = info.dtype != DType::ScaledI8;
+        let bytes = info.bytes().filter(|_| storable).ok_or_else(|| {
             unsupported(
                 path,
                 format!("{}: {} {:?}", info.name, info.dtype, info.shape),

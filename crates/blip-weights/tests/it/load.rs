@@ -1,13 +1,14 @@
 //! From real files into modules.
 
 use blip_weights::{
-    Checkpoint, CheckpointWriter, DType, KeyMap, TensorInfo, WeightsError, check, load_module,
+    Checkpoint, CheckpointWriter, DType, KeyMap, SCALE_SUFFIX, TensorInfo, WeightsError, check, load_module,
+    load_module_packed, module_entries,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::golden;
-use crate::model::{HEAD, Tiny, WORDS, keys};
+use crate::model::{HEAD, Linear, Tiny, WORDS, keys};
 
 fn values<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
     param.val().into_data().try_into_vec().expect("f32")
@@ -269,4 +270,114 @@ fn a_scalar_fills_a_tensor_of_one() {
     )
     .expect("it fits");
     assert_eq!(values(&loaded.temp), [0.07]);
+}
+
+/// All values of a module, by their names in a checkpoint.
+fn entries(model: &Tiny) -> Vec<(String, Vec<f32>)> {
+    let mut entries = Vec::new();
+    module_entries(model, &keys(), |info, values| {
+        entries.push((info.name, values));
+        Ok(())
+    })
+    .expect("a checkpoint fits");
+    entries
+}
+
+/// What `pack` reads, what it replaces and what it leaves alone, in whatever order, comes from the checkpoint.
+#[test]
+fn a_module_that_is_packed_on_the_way_is_the_one_that_is_loaded_at_once() {
+    let device = Device::default();
+    for (file, _) in golden::STATE_FILES {
+        let checkpoint = golden::open(file);
+        let (want, report) = load_module(&checkpoint, Tiny::new(&device), &keys(), &device).expect("it fits");
+        let pack = |mut model: Tiny| {
+            let head = model.text.head.take().expect("a head");
+            let doubled = head.weight.map(|weight| weight * 2.0);
+            model.text.head = Some(Linear {
+                weight: doubled,
+                bias: head.bias,
+            });
+            // Long before its turn.
+            model.vision.cls_token = model.vision.cls_token.map(|token| token + 1.0);
+            model
+        };
+        let fresh = Tiny::new(&device);
+        let (got, got_report) =
+            load_module_packed(&checkpoint, fresh, &keys(), &device, pack).expect("it fits");
+        assert_eq!(got_report, report);
+        assert_eq!(entries(&got), entries(&pack(want)), "{file}");
+    }
+}
+
+/// A file that changes after it was opened is an error, not the end of the process.
+#[test]
+fn a_file_that_was_cut_after_it_was_opened_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    std::fs::copy(golden::path("model.safetensors"), &path).expect("a copy");
+    let checkpoint = Checkpoint::open(&path).expect("it is whole");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("it is there");
+    let length = file.metadata().expect("its length").len();
+    file.set_len(length - 40).expect("cut");
+    let device = Device::default();
+    for packed in [false, true] {
+        let fresh = Tiny::new(&device);
+        let result = match packed {
+            false => load_module(&checkpoint, fresh, &keys(), &device),
+            true => load_module_packed(&checkpoint, fresh, &keys(), &device, |model| model),
+        };
+        match result {
+            Err(WeightsError::Io { path: named, .. }) => assert_eq!(named, path),
+            other => panic!("{:?}", other.map(|(_, report)| report)),
+        }
+    }
+}
+
+/// Eight bits with scales are read as what they stand for; without scales, or with others, they are no floats.
+#[test]
+fn integers_are_floats_with_their_scales_beside_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("small.safetensors");
+    let scales = |name: &str| format!("{name}{SCALE_SUFFIX}");
+    let infos = [
+        TensorInfo::new("a", DType::I8, [2, 3]),
+        TensorInfo::new(scales("a"), DType::F32, [2]),
+        TensorInfo::new("b", DType::I8, [2, 3]),
+        TensorInfo::new(scales("b"), DType::F32, [3]),
+        TensorInfo::new(scales("c"), DType::F32, [1]),
+    ];
+    let mut writer = CheckpointWriter::safetensors(&path, &infos, &[]).expect("a writer");
+    let values = [1_i8, -1, 127, 3, 0, -127].map(|value| value as u8);
+    writer.write_bytes("a", &values).expect("written");
+    writer.write_f32(&scales("a"), &[0.5, 2.0]).expect("written");
+    writer.write_bytes("b", &values).expect("written");
+    writer.write_f32(&scales("b"), &[1.0; 3]).expect("written");
+    writer.write_f32(&scales("c"), &[1.0]).expect("written");
+    writer.finish().expect("finished");
+
+    let checkpoint = Checkpoint::open(&path).expect("it is one");
+    let names: Vec<&str> = checkpoint
+        .tensors()
+        .iter()
+        .map(|info| info.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "b_scale", "c_scale"]);
+    let a = checkpoint.tensor("a").expect("listed");
+    assert_eq!((a.dtype, a.bytes()), (DType::ScaledI8, Some(6)));
+    assert_eq!(
+        checkpoint.read_f32("a").expect("floats"),
+        [0.5, -0.5, 63.5, 6.0, 0.0, -254.0]
+    );
+    assert_eq!(&checkpoint.read_bytes("a").expect("bytes")[..], values);
+    assert!(matches!(
+        checkpoint.read_f32("b"),
+        Err(WeightsError::NotFloat { dtype: DType::I8, .. })
+    ));
+
+    let announced = [TensorInfo::new("a", DType::ScaledI8, [2, 3])];
+    let refused = CheckpointWriter::safetensors(&path, &announced, &[]).expect_err("it is two tensors");
+    assert!(refused.to_string().contains("I8 with scales"), "{refused}");
 }
