@@ -185,9 +185,19 @@ pub struct CaptionedScenes<'a> {
     pub scenes: Scenes<'a>,
     /// How many of the captions begin with [`PROMPT`], 0..=1.
     pub prompted: f64,
-    /// Whether statements come with them: a true one and a false one of each scene, and where two objects lie clearly to
-    /// each other, both of their relation.
-    pub statements: bool,
+    /// Statements that come with them.
+    pub statements: Stated,
+}
+
+/// Which statements the matching head learns from, beside pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// None.
+    Nothing,
+    /// A true one and a false one of each scene, and where two objects lie clearly to each other, both of their relation.
+    Facts,
+    /// Those of `Facts`, and of scenes where something can be confused, one more of each: the false one confuses it.
+    Confusions,
 }
 
 /// The original's prompt.
@@ -224,15 +234,20 @@ impl BatchSource for CaptionedScenes<'_> {
             // No two scenes are the same picture.
             image_ids: seeds.iter().map(|&seed| (seed >> 1) as i64).collect(),
             statements: match self.statements {
-                true => Some(statements(reader, &scenes, &seeds)?),
-                false => None,
+                Stated::Nothing => None,
+                stated => Some(statements(reader, &scenes, &seeds, stated == Stated::Confusions)?),
             },
         })
     }
 }
 
 /// What is true and what is false of scenes.
-fn statements(reader: &SceneReader, scenes: &[Scene], seeds: &[u64]) -> Result<Statements, AnyError> {
+fn statements(
+    reader: &SceneReader,
+    scenes: &[Scene],
+    seeds: &[u64],
+    confusions: bool,
+) -> Result<Statements, AnyError> {
     let (mut texts, mut images, mut truths) = (vec![], vec![], vec![]);
     for (image, (scene, &seed)) in scenes.iter().zip(seeds).enumerate() {
         // Not the chance that the caption was drawn with.
@@ -244,6 +259,15 @@ fn statements(reader: &SceneReader, scenes: &[Scene], seeds: &[u64]) -> Result<S
                 images.push(image);
                 truths.push(truth);
             }
+        }
+        let confused = scene.confused_statement(&mut rng).filter(|_| confusions);
+        for statement in confused
+            .into_iter()
+            .flat_map(|confused| [confused, scene.statement(&mut rng, true)])
+        {
+            truths.push(statement.is_true());
+            texts.push(statement.text);
+            images.push(image);
         }
     }
     Ok(Statements {
@@ -260,6 +284,29 @@ pub struct QuestionedScenes<'a> {
     pub scenes: Scenes<'a>,
     /// Questions about each.
     pub questions: usize,
+    /// What they are about. Scenes of which none of it can be asked are left out.
+    pub kinds: &'static [QuestionKind],
+}
+
+impl QuestionedScenes<'_> {
+    /// A question of each of the kinds that a scene allows.
+    fn about<R: Rng>(&self, scene: &Scene, rng: &mut R) -> Vec<Question> {
+        let kinds = self.kinds.iter();
+        kinds.filter_map(|&kind| scene.question(kind, rng)).collect()
+    }
+
+    /// The first scene from a seed on that allows some.
+    fn asked<R: Rng>(&self, seed: u64, rng: &mut R) -> (Scene, Vec<Question>) {
+        let mut seed = seed;
+        loop {
+            let scene = Scene::sample(seed, Split::Train);
+            let questions = self.about(&scene, rng);
+            if !questions.is_empty() {
+                return (scene, questions);
+            }
+            seed = seed.wrapping_add(1);
+        }
+    }
 }
 
 impl BatchSource for QuestionedScenes<'_> {
@@ -273,11 +320,10 @@ impl BatchSource for QuestionedScenes<'_> {
         let reader = self.scenes.reader;
         let (mut scenes, mut asked) = (Vec::new(), Vec::<Question>::new());
         for seed in self.scenes.seeds(moment) {
-            let scene = Scene::sample(seed, Split::Train);
             let mut rng = seeded(seed);
-            let mut questions = Vec::new();
+            let (scene, mut questions) = self.asked(seed, &mut rng);
             while questions.len() < self.questions {
-                questions.extend(scene.questions(&mut rng));
+                questions.extend(self.about(&scene, &mut rng));
             }
             // Kinds come in one order: begin anywhere, but with the hardest where there is one.
             let from = rng.next_u32() as usize % questions.len();

@@ -4,11 +4,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use blip_core::{
-    BlipConfig, Captioner, Classifier, FeatureExtractor, LoadOptions, Matcher, PairReasoner,
-    QuestionAnswerer, Reference, Retriever, device, error_chain,
+    Captioner, Classifier, FeatureExtractor, LoadOptions, Matcher, PairReasoner, Precisions,
+    QuestionAnswerer, Reference, Retriever, device, error_chain, set_num_threads,
 };
+use blip_demo::DemoModel;
+use clap::Args;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
 
 use crate::count;
 
@@ -16,7 +17,8 @@ use crate::count;
 #[derive(Args, Debug)]
 pub struct ModelArgs {
     /// A folder in Hugging Face layout, one original .pth file, or a hub id such as
-    /// Salesforce/blip-image-captioning-base (feature `hub`). Left out: a tiny model with random weights.
+    /// Salesforce/blip-image-captioning-base (feature `hub`). Left out: the demonstration model, which knows scenes of
+    /// coloured shapes such as those in examples/images/scenes, and nothing else.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
 
@@ -28,9 +30,14 @@ pub struct ModelArgs {
     #[arg(long, default_value = "flex", value_parser = PossibleValuesParser::new(["flex", "wgpu", "vulkan", "metal"]))]
     device: String,
 
-    /// Of the weights and matrix products.
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    precision: Precision,
+    /// How the CPU holds weights: f32, bf16 (half the memory) or int8 (a quarter); or some parts by name, such as
+    /// image-encoder=int8,text-decoder=bf16 (and text-encoder).
+    #[arg(long, default_value_t)]
+    precision: Precisions,
+
+    /// Threads that compute on the CPU. Left out: as many as there are cores, or as RAYON_NUM_THREADS says.
+    #[arg(long, value_name = "N", value_parser = count)]
+    threads: Option<usize>,
 
     /// Side of the square that pictures are resized to, in pixels. Default: the checkpoint's.
     #[arg(long, value_name = "PIXELS", value_parser = count)]
@@ -41,16 +48,8 @@ pub struct ModelArgs {
     exif_orientation: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Precision {
-    F32,
-}
-
 /// A task of a checkpoint.
 pub trait Loadable: Sized {
-    /// What it gives, in the plural.
-    const RESULTS: &'static str;
-
     /// Loads a folder or a file.
     ///
     /// # Errors
@@ -58,7 +57,7 @@ pub trait Loadable: Sized {
     /// If it is no checkpoint, or one for another task.
     fn from_path(path: &Path, options: &LoadOptions) -> Result<Self, blip_core::Error>;
 
-    /// A tiny model with random weights.
+    /// The demonstration model's.
     ///
     /// # Errors
     ///
@@ -79,16 +78,14 @@ pub trait Loadable: Sized {
 }
 
 macro_rules! loadable {
-    ($($task:ident gives $results:literal;)+) => {$(
+    ($($task:ident by $method:ident;)+) => {$(
         impl Loadable for $task {
-            const RESULTS: &'static str = $results;
-
             fn from_path(path: &Path, options: &LoadOptions) -> Result<Self, blip_core::Error> {
                 $task::from_path(path, options)
             }
 
             fn demonstration(options: &LoadOptions) -> Result<Self, blip_core::Error> {
-                $task::from_seed(&BlipConfig::tiny(), 1, options)
+                DemoModel::built_in().$method(options)
             }
 
             #[cfg(feature = "hub")]
@@ -104,13 +101,13 @@ macro_rules! loadable {
 }
 
 loadable! {
-    Captioner gives "words";
-    QuestionAnswerer gives "words";
-    Matcher gives "scores";
-    Retriever gives "scores";
-    Classifier gives "scores";
-    FeatureExtractor gives "features";
-    PairReasoner gives "scores";
+    Captioner by captioner;
+    QuestionAnswerer by question_answerer;
+    Matcher by matcher;
+    Retriever by retriever;
+    Classifier by classifier;
+    FeatureExtractor by feature_extractor;
+    PairReasoner by pair_reasoner;
 }
 
 impl ModelArgs {
@@ -120,8 +117,11 @@ impl ModelArgs {
     ///
     /// If there is no such model or device, or the model is for another task.
     pub fn load<T: Loadable>(&self) -> Result<T, Box<dyn Error>> {
-        let Precision::F32 = self.precision;
+        if let Some(threads) = self.threads {
+            set_num_threads(threads)?;
+        }
         let mut options = LoadOptions::new(device(&self.device)?);
+        options.precision = self.precision;
         options.reference = self.reference;
         options.image_size = self.image_size.map(|side| [side; 2]);
         options.exif_orientation = self.exif_orientation;
@@ -131,8 +131,7 @@ impl ModelArgs {
             Some(path) => pretrained(path, &options),
             None => {
                 eprintln!(
-                    "note: no --model given; using a tiny model with random weights, whose {} are noise",
-                    T::RESULTS
+                    "note: no --model given; using the demonstration model, which knows scenes of coloured shapes only"
                 );
                 Ok(T::demonstration(&options)?)
             }

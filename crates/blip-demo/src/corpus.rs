@@ -1,7 +1,7 @@
 //! Texts for a vocabulary.
 
 use crate::draw::Draw;
-use crate::{Scene, Split, pair_statement, sample_pair, seeded};
+use crate::{QuestionKind, Scene, Split, pair_statement, sample_pair, seeded};
 
 /// `count` captions, questions, answers and statements about training scenes, the same for a seed.
 pub fn corpus(seed: u64, count: usize) -> impl Iterator<Item = String> {
@@ -15,7 +15,9 @@ fn texts(seed: u64) -> Vec<String> {
     let mut rng = seeded(seed);
     let scene = Scene::sample(seed, Split::Train);
     let mut texts = vec![scene.full_caption(), scene.caption(&mut rng)];
-    for question in scene.questions(&mut rng) {
+    // A direction has the words of relations, and "or", which orange begins with.
+    let questions = scene.questions(&mut rng).into_iter();
+    for question in questions.filter(|question| question.kind != QuestionKind::Direction) {
         texts.extend([question.text, question.answer]);
     }
     let truth = rng.chance(0.5);

@@ -52,6 +52,8 @@ mod shape;
 mod size;
 mod split;
 mod statement;
+#[cfg(feature = "weights")]
+mod weights;
 mod wording;
 
 pub use background::Background;
@@ -74,3 +76,5 @@ pub use shape::Shape;
 pub use size::Size;
 pub use split::{NEW_KINDS, Split};
 pub use statement::Statement;
+#[cfg(feature = "weights")]
+pub use weights::DemoModel;

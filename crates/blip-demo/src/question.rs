@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::draw::Draw;
 use crate::wording::{Choice, NUMBERS, Varied, article, to_be};
-use crate::{Color, Item, Kind, Mention, Place, Scene, Shape, Size};
+use crate::{Color, Item, Kind, Mention, Place, Relation, Scene, Shape, Size};
 
 /// What a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,11 +27,13 @@ pub enum QuestionKind {
     Place,
     /// "what color is the background?"
     Background,
+    /// "is the star above, below, left or right of the circle?"
+    Direction,
 }
 
 impl QuestionKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Color,
         Self::Shape,
         Self::Count,
@@ -41,6 +43,7 @@ impl QuestionKind {
         Self::Relation,
         Self::Place,
         Self::Background,
+        Self::Direction,
     ];
 }
 
@@ -103,6 +106,7 @@ impl Scene {
             QuestionKind::Size => self.size_question(rng),
             QuestionKind::RelatedTo => self.related_question(rng),
             QuestionKind::Relation => self.relation_question(rng),
+            QuestionKind::Direction => self.direction_question(rng),
             QuestionKind::Place => self.place_question(rng),
             QuestionKind::Background => Some(Question::new(
                 kind,
@@ -215,10 +219,7 @@ impl Scene {
     }
 
     fn relation_question<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<Question> {
-        let (first, second, relation) = rng.pick(&self.relations())?;
-        let forms = [[false, false, true], [false, true, true]];
-        let subject = self.refer_to(rng, first, &forms)?;
-        let object = self.refer_to(rng, second, &forms)?;
+        let (subject, object, relation) = self.related(rng)?;
         let yes = rng.chance(0.5);
         let stated = if yes { relation } else { relation.inverse() };
         let mut varied = Varied(rng);
@@ -229,6 +230,32 @@ impl Scene {
             object.definite(&mut varied)
         );
         Some(Question::new(QuestionKind::Relation, text, yes_or_no(yes)))
+    }
+
+    fn direction_question<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<Question> {
+        let (subject, object, relation) = self.related(rng)?;
+        let mut varied = Varied(rng);
+        let text = format!(
+            "is {} above, below, left or right of {}?",
+            subject.definite(&mut varied),
+            object.definite(&mut varied)
+        );
+        let answer = match relation {
+            Relation::LeftOf => "left",
+            Relation::RightOf => "right",
+            Relation::Above => "above",
+            Relation::Below => "below",
+        };
+        Some(Question::new(QuestionKind::Direction, text, answer))
+    }
+
+    /// Words for two single objects, and how the first lies to the second.
+    fn related<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<(Mention, Mention, Relation)> {
+        let (first, second, relation) = rng.pick(&self.relations())?;
+        let forms = [[false, false, true], [false, true, true]];
+        let subject = self.refer_to(rng, first, &forms)?;
+        let object = self.refer_to(rng, second, &forms)?;
+        Some((subject, object, relation))
     }
 
     fn place_question<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<Question> {

@@ -3,7 +3,9 @@
 use rand::Rng;
 
 use crate::draw::Draw;
-use crate::{Background, Claim, Color, FactKind, Judgement, Mention, Place, Scene, Shape, StatedRelation};
+use crate::{
+    Background, Claim, Color, FactKind, Judgement, Mention, Place, Relation, Scene, Shape, StatedRelation,
+};
 
 /// How many of the statements omit the sizes.
 const WITHOUT_SIZES: f32 = 0.25;
@@ -77,6 +79,23 @@ impl Scene {
         Some(Statement {
             text: claim.varied_text(rng),
             changed: (!truth).then_some(FactKind::Relation),
+        })
+    }
+
+    /// A false sentence of which every word is right: two things of the scene have exchanged their colours, shapes, sizes,
+    /// counts or places, or the relation is across the true one, "left of" for "above"; `None` where nothing can be
+    /// exchanged.
+    ///
+    /// It is what a search confuses with the truth. [`Statement::changed`] is the sort of what was exchanged.
+    pub fn confused_statement<R: Rng + ?Sized>(&self, rng: &mut R) -> Option<Statement> {
+        let claim = self.sample_claim(rng);
+        let split = self.split();
+        let mut confused = confusions(&claim);
+        confused.retain(|(claim, _)| split.may_state(claim) && !Judgement::of_claim(claim, self).is_true());
+        let (claim, changed) = rng.pick(&confused)?;
+        Some(Statement {
+            text: claim.varied_text(rng),
+            changed: Some(changed),
         })
     }
 
@@ -221,6 +240,41 @@ fn variants(claim: &Claim, kind: FactKind) -> Vec<Claim> {
         _ => {}
     }
     variants
+}
+
+/// The claim with something exchanged between two mentions, or with a relation across, in every way there is.
+fn confusions(claim: &Claim) -> Vec<(Claim, FactKind)> {
+    let mut confusions = Vec::new();
+    for second in 1..claim.mentions.len() {
+        for first in 0..second {
+            let [a, b] = [claim.mentions[first], claim.mentions[second]];
+            let mut push = |kind, a_changed, b_changed| {
+                let mut variant = claim.clone();
+                (variant.mentions[first], variant.mentions[second]) = (a_changed, b_changed);
+                confusions.push((variant, kind));
+            };
+            let color = |of: Mention, color| Mention { color, ..of };
+            push(FactKind::Color, color(a, b.color), color(b, a.color));
+            let shape = |of: Mention, shape| Mention { shape, ..of };
+            push(FactKind::Shape, shape(a, b.shape), shape(b, a.shape));
+            let size = |of: Mention, size| Mention { size, ..of };
+            push(FactKind::Size, size(a, b.size), size(b, a.size));
+            let place = |of: Mention, place| Mention { place, ..of };
+            push(FactKind::Place, place(a, b.place), place(b, a.place));
+            let count = |of: Mention, count| Mention { count, ..of };
+            push(FactKind::Count, count(a, b.count), count(b, a.count));
+        }
+    }
+    for (place, stated) in claim.relations.iter().enumerate() {
+        for across in Relation::ALL {
+            if across != stated.relation && across != stated.relation.inverse() {
+                let mut variant = claim.clone();
+                variant.relations[place].relation = across;
+                confusions.push((variant, FactKind::Relation));
+            }
+        }
+    }
+    confusions
 }
 
 /// Everything but what is stated; nothing if nothing is.

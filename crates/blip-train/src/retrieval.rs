@@ -6,6 +6,7 @@ use blip_traits::{ImageEncoder, SpecialTokens};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
 
+use crate::answering::turn;
 use crate::matching::{Negatives, matching_loss};
 use crate::momentum::part;
 use crate::pretraining::{NEGATIVES, contrast, pointer, read, remember};
@@ -41,6 +42,7 @@ impl Default for RetrievalOptions {
 pub struct Retrieval {
     trainee: Trainee,
     options: RetrievalOptions,
+    first_tokens: Vec<u32>,
     pointer: usize,
     /// Which picture each row of the queue is of; -100 where none is yet.
     queue_ids: Vec<i64>,
@@ -61,10 +63,18 @@ impl Retrieval {
         let size = trainee.queue.as_ref().map_or(0, FeatureQueue::size);
         Ok(Self {
             trainee,
+            first_tokens: vec![options.special.enc],
             options,
             pointer: 0,
             queue_ids: vec![NONE; size],
         })
+    }
+
+    /// The same with other first tokens of texts that are matched, which take turns, batch by batch, as for
+    /// [`Pretraining`](crate::Pretraining::with_first_tokens).
+    pub fn with_first_tokens(mut self, first_tokens: Vec<u32>) -> Self {
+        self.first_tokens = first_tokens;
+        self
     }
 
     /// The same with a queue whose pictures are known.
@@ -95,6 +105,17 @@ impl Retrieval {
         &mut self,
         batch: &ImageTextBatch,
         alpha: f64,
+        sampler: &mut dyn NegativeSampler,
+    ) -> Result<Losses, TrainError> {
+        let first_token = self.options.special.enc;
+        self.losses_by(batch, alpha, first_token, sampler)
+    }
+
+    fn losses_by(
+        &mut self,
+        batch: &ImageTextBatch,
+        alpha: f64,
+        first_token: u32,
         sampler: &mut dyn NegativeSampler,
     ) -> Result<Losses, TrainError> {
         let size = batch.size()?;
@@ -147,7 +168,7 @@ impl Retrieval {
             &texts,
             &negatives,
             statements,
-            special.enc,
+            first_token,
         )?;
 
         let at = self.pointer;
@@ -189,7 +210,8 @@ impl Objective for Retrieval {
 
     fn losses(&mut self, batch: &ImageTextBatch, moment: &Moment) -> Result<Losses, TrainError> {
         let alpha = self.options.alpha.alpha(moment);
-        self.losses_with(batch, alpha, &mut Multinomial(moment.rng(NEGATIVES)))
+        let first_token = turn(&self.first_tokens, moment, self.options.special.enc);
+        self.losses_by(batch, alpha, first_token, &mut Multinomial(moment.rng(NEGATIVES)))
     }
 
     fn counters(&self) -> Vec<i64> {

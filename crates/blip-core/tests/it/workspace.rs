@@ -72,7 +72,8 @@ fn parts_depend_on_the_contract_and_not_on_each_other() {
         ("blip-testkit", &["blip-traits"]),
         ("blip-metrics", &[]),
         ("blip-data", &["blip-processor"]),
-        ("blip-demo", &["blip-processor"]),
+        // Under a feature, the trained model.
+        ("blip-demo", &["blip-core", "blip-processor"]),
         ("blip-kernels", &[]),
         // Training works on the whole tree.
         (
@@ -111,8 +112,8 @@ fn each_outside_library_has_one_home() {
         ("tokenizers", &["blip-processor"]),
         // A log's curves are written with it, under a feature.
         ("image", &["blip-processor", "blip-train"]),
-        // The testkit reads goldens, which are no models.
-        ("safetensors", &["blip-testkit", "blip-weights"]),
+        // The demonstration model's files are put together from parts; the testkit reads goldens, which are no models.
+        ("safetensors", &["blip-demo", "blip-testkit", "blip-weights"]),
         ("pytorch-reader", &["blip-weights"]),
         ("memmap2", &["blip-index", "blip-weights"]),
         ("ureq", &["blip-weights"]),

@@ -103,6 +103,23 @@ fn answer(scene: &Scene, question: &Question) -> String {
             .word()
             .to_owned();
     }
+    if let Some((before, after)) = text.split_once(" above, below, left or right of ") {
+        let subject = before.strip_prefix("is ").expect("a verb");
+        let [[subject], [object]] = [&fitting(scene, subject)[..], &fitting(scene, after)[..]] else {
+            panic!("{text} means not two objects");
+        };
+        let words = [
+            ("above", (1, -1.0)),
+            ("below", (1, 1.0)),
+            ("left", (0, -1.0)),
+            ("right", (0, 1.0)),
+        ];
+        let (word, _) = words
+            .into_iter()
+            .find(|(_, meaning)| lies(subject, *meaning, object))
+            .expect("one of them");
+        return word.to_owned();
+    }
     if let Some((before, meaning, after)) = split_relation(text) {
         let [known] = fitting(scene, after)[..] else {
             panic!("{text} means not one object");

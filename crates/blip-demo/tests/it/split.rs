@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use blip_demo::{
-    Color, Facts, Kind, NEW_KINDS, Scene, Shape, Split, corpus, pair_statement, sample_pair, seeded,
+    Color, Facts, Kind, NEW_KINDS, QuestionKind, Scene, Shape, Split, corpus, pair_statement, sample_pair,
+    seeded,
 };
 
 /// Unordered pairs of different kinds in a scene.
@@ -153,17 +154,20 @@ fn no_false_statement_for_training_names_a_held_out_pair() {
     }
 }
 
-/// The vocabulary of training texts has every word of every other text.
+/// The words of a text.
+fn words_of(text: &str) -> Vec<String> {
+    let spaced = text.replace([',', '?'], " ");
+    spaced.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Training texts, those of the vocabulary and the questions for a direction, have every word of every other text.
 #[test]
 fn training_texts_have_every_word() {
-    let words: HashSet<String> = corpus(0, 5_000)
-        .flat_map(|text| {
-            text.replace([',', '?'], " ")
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let mut words: HashSet<String> = corpus(0, 5_000).flat_map(|text| words_of(&text)).collect();
+    let directions = (0..500).filter_map(|seed| {
+        Scene::sample(seed, Split::Train).question(QuestionKind::Direction, &mut seeded(seed))
+    });
+    words.extend(directions.flat_map(|question| words_of(&question.text)));
     assert!(words.len() < 100, "{}", words.len());
     for color in Color::ALL {
         assert!(words.contains(color.word()));
@@ -180,8 +184,8 @@ fn training_texts_have_every_word() {
                 texts.extend([question.text, question.answer]);
             }
             for text in texts {
-                for word in text.replace([',', '?'], " ").split_whitespace() {
-                    assert!(words.contains(word), "{word} in {text}");
+                for word in words_of(&text) {
+                    assert!(words.contains(&word), "{word} in {text}");
                 }
             }
         }

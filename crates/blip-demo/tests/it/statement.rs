@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use blip_demo::{Claim, FactKind, Judgement, Mention, Relation, Scene, Split, seeded};
+use blip_demo::{Claim, FactKind, Judgement, Mention, Object, Relation, Scene, Split, Statement, seeded};
 
 /// Whether a claim holds, without the judge: every mention means exactly the objects of one kind and size that fit
 /// it, and what is stated of them is so.
@@ -103,6 +103,42 @@ fn relations_are_stated_true_and_false() {
         (stated / 3..stated * 2 / 3).contains(&sized),
         "{sized} of {stated}"
     );
+}
+
+/// Every word of them is right, and what they say is not.
+#[test]
+fn confused_statements_are_false_in_the_words_of_the_scene() {
+    let mut changes: HashMap<FactKind, usize> = HashMap::new();
+    for split in Split::ALL {
+        for seed in 0..3_000 {
+            let scene = Scene::sample(seed, split);
+            let statement = scene.confused_statement(&mut seeded(seed));
+            let Some(Statement { text, changed }) = statement else {
+                // Nothing is confused with itself.
+                continue;
+            };
+            assert!(scene.facts().items.len() > 1, "{text}");
+            let claim: Claim = text.parse().unwrap();
+            assert!(!holds(&claim, &scene), "{text}: {:?}", scene.facts());
+            assert!(!Judgement::of(&text, &scene).is_true(), "{text}");
+            for mention in &claim.mentions {
+                let shown = |fits: &dyn Fn(&Object) -> bool| scene.objects().iter().any(fits);
+                assert!(shown(&|object| mention
+                    .color
+                    .is_none_or(|color| object.kind.color == color)));
+                assert!(shown(&|object| mention
+                    .shape
+                    .is_none_or(|shape| object.kind.shape == shape)));
+                assert!(shown(&|object| mention
+                    .size
+                    .is_none_or(|size| object.size == size)));
+            }
+            *changes.entry(changed.expect("it is false")).or_default() += 1;
+        }
+    }
+    // Colours, shapes, sizes, counts, places and relations, none of them rare.
+    assert_eq!(changes.len(), 6, "{changes:?}");
+    assert!(changes.values().all(|count| *count > 200), "{changes:?}");
 }
 
 /// No common word tells a true statement from a false one: only the picture does.
