@@ -32,7 +32,7 @@ enum Bytes {
 pub(crate) struct SafetensorsFile {
     bytes: Bytes,
     tensors: Vec<TensorInfo>,
-    ranges: HashMap<String, Range<usize>>,
+    ranges: Ranges,
 }
 
 impl SafetensorsFile {
@@ -72,8 +72,11 @@ impl SafetensorsFile {
     }
 }
 
-/// The tensors of a file, and the ranges of their bytes.
-fn list(path: &Path, all: &[u8]) -> Result<(Vec<TensorInfo>, HashMap<String, Range<usize>>), WeightsError> {
+/// Where each tensor's bytes are in the file.
+type Ranges = HashMap<String, Range<usize>>;
+
+/// The tensors of a file, and where they are.
+fn list(path: &Path, all: &[u8]) -> Result<(Vec<TensorInfo>, Ranges), WeightsError> {
     let (header, metadata) = SafeTensors::read_metadata(all).map_err(|source| WeightsError::Safetensors {
         path: PathBuf::from(path),
         length: all.len(),
