@@ -9,6 +9,8 @@
 //! decoder      HiddenStates ─ start ─▶ cross K/V; prompt; one step of 1, 3 and 40 rows; reorder
 //! search       logits ─ greedy search, beam search ─▶ ids, without a network
 //! caption      PixelValues ─ all of it ─▶ 20 tokens
+//! tasks        HiddenStates ─▶ an answer; 128 matches; 40 sampled captions
+//! load         a checkpoint's file ─▶ the networks, in each precision
 //! index        query, vectors of a gallery ─ blip-index ─▶ the nearest; in memory, and off a file
 //! ```
 //!
@@ -16,6 +18,7 @@
 //! cargo bench -p blip-benches                                            # BLIP-base; about five minutes on two cores
 //! cargo bench -p blip-benches --bench decoder -- 'step'                  # one program, names that match
 //! cargo bench -p blip-benches -- --save-baseline before                  # then: -- --baseline before
+//! BLIP_BENCH_PRECISION=int8 cargo bench -p blip-benches --bench caption  # or bf16
 //! BLIP_BENCH_PRESET=tiny cargo bench -p blip-benches -- --test           # does it run? seconds
 //! ```
 //!

@@ -18,6 +18,9 @@ impl Preset {
     /// The variable that chooses.
     pub const VARIABLE: &str = "BLIP_BENCH_PRESET";
 
+    /// The variable that says how weights are held.
+    pub const PRECISION: &str = "BLIP_BENCH_PRECISION";
+
     /// What the environment says; `base` if it says nothing.
     ///
     /// # Panics
@@ -48,18 +51,37 @@ impl Preset {
         }
     }
 
-    /// The model on the CPU, with weights from a seed: about two seconds for `base`.
-    ///
-    /// # Panics
-    ///
-    /// Never, unless a preset describes no model.
-    pub fn captioner(self) -> Captioner {
-        let config = match self {
+    /// The sizes.
+    pub fn config(self) -> BlipConfig {
+        match self {
             Self::Base => BlipConfig::base(),
             Self::Large => BlipConfig::large(),
             Self::Tiny => BlipConfig::tiny(),
-        };
-        Captioner::from_seed(&config, 1, &LoadOptions::default())
+        }
+    }
+
+    /// On the CPU, with weights held as the environment variable `BLIP_BENCH_PRECISION` says; `f32` if it says nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the variable names no precision.
+    pub fn options(self) -> LoadOptions {
+        let mut options = LoadOptions::default();
+        if let Ok(precision) = std::env::var(Self::PRECISION) {
+            options.precision = precision
+                .parse()
+                .unwrap_or_else(|error| panic!("{}: {error}", Self::PRECISION));
+        }
+        options
+    }
+
+    /// The model that captions, with weights from a seed: about two seconds for `base`.
+    ///
+    /// # Panics
+    ///
+    /// As [`options`](Self::options), or if a preset describes no model.
+    pub fn captioner(self) -> Captioner {
+        Captioner::from_seed(&self.config(), 1, &self.options())
             .expect("a preset describes a model with the standard vocabulary")
     }
 }

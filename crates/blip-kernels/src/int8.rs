@@ -6,6 +6,9 @@
 //!                                       i8 x u8 ▶ i32 ▶ f32 [rows, out]
 //! ```
 //!
+//! Few rows are bound by the reading of weights, not by products: there what rounding an input leaves is rounded too, into
+//! a row of its own, and nothing is lost but what the weights lost.
+//!
 //! The products are rten-gemm's: VNNI or its like where there is one, else pairs of products in 16 bits, in which inputs of
 //! seven bits leave nothing to overflow.
 
@@ -160,25 +163,35 @@ impl Int8 {
     pub(crate) fn add_product(&self, input: &[f32], output: &mut [f32]) {
         let (d_in, d_out) = (self.rows, self.steps.len());
         let count = output.len() / d_out;
-        let mut quantized = vec![0; input.len()];
-        let mut rows = vec![Row::default(); count];
+        // Rows of values for each row of inputs.
+        let terms = if count <= FINE_ROWS { 2 } else { 1 };
+        let mut quantized = vec![0; terms * input.len()];
+        let mut rows = vec![[Row::default(); 2]; count];
         let largest = largest_input();
         quantized
-            .par_chunks_exact_mut(d_in)
+            .par_chunks_exact_mut(terms * d_in)
             .zip(input.par_chunks_exact(d_in))
             .zip(&mut rows)
             .with_min_len(4)
-            .for_each(|((quantized, input), row)| *row = quantize_row(input, largest, quantized));
+            .for_each(|((quantized, input), rows)| {
+                let (values, rest) = quantized.split_at_mut(d_in);
+                rows[0] = quantize_row(input, largest, values);
+                if terms == 2 {
+                    rows[1] = quantize_rest(input, rows[0], largest, values, rest);
+                }
+            });
         let products = self.products(&quantized);
         output
             .par_chunks_exact_mut(d_out)
-            .zip(products.par_chunks_exact(d_out))
+            .zip(products.par_chunks_exact(terms * d_out))
             .zip(&rows)
             .with_min_len(4)
-            .for_each(|((output, products), row)| {
-                let columns = self.steps.iter().zip(&self.sums);
-                for ((output, product), (step, sum)) in output.iter_mut().zip(products).zip(columns) {
-                    *output += (product - i32::from(row.zero) * sum) as f32 * (row.step * step);
+            .for_each(|((output, products), rows)| {
+                for (products, row) in products.chunks_exact(d_out).zip(rows) {
+                    let columns = self.steps.iter().zip(&self.sums);
+                    for ((output, product), (step, sum)) in output.iter_mut().zip(products).zip(columns) {
+                        *output += (product - i32::from(row.zero) * sum) as f32 * (row.step * step);
+                    }
                 }
             });
     }
@@ -204,6 +217,9 @@ impl Int8 {
         products
     }
 }
+
+/// Up to so many rows the rest of an input is multiplied too.
+const FINE_ROWS: usize = 128;
 
 /// Rows of the unit matrix at a time.
 const UNIT_ROWS: usize = 64;
@@ -249,6 +265,20 @@ fn quantize_row(input: &[f32], largest: f32, quantized: &mut [u8]) -> Row {
     }
 }
 
+/// Rounds what the values of a row leave of its inputs: less than a step of them, up or down.
+fn quantize_rest(input: &[f32], row: Row, largest: f32, values: &[u8], rest: &mut [u8]) -> Row {
+    let zero = (largest / 2.0).floor();
+    let step = row.step / zero;
+    for ((rest, input), value) in rest.iter_mut().zip(input).zip(values) {
+        let left = input - row.step * (f32::from(*value) - f32::from(row.zero));
+        *rest = (left / step + zero + 0.5).clamp(0.0, largest) as u8;
+    }
+    Row {
+        step,
+        zero: zero as u8,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +289,7 @@ mod tests {
     proptest! {
         #[test]
         fn products_are_those_of_what_is_held(
-            rows in 1_usize..20,
+            rows in prop_oneof![1_usize..20, FINE_ROWS - 1..FINE_ROWS + 3],
             d_in in 1_usize..420,
             d_out in 1_usize..110,
             biased in any::<bool>(),
@@ -273,12 +303,25 @@ mod tests {
             let mut got = vec![f32::NAN; rows * d_out];
             packed.multiply(&input, bias, &mut got);
             for (input, got) in input.chunks(d_in).zip(got.chunks(d_out)) {
-                let mut quantized = vec![0; d_in];
+                let held_as = |row: Row, values: &[u8]| -> Vec<f64> {
+                    let value = |value: &u8| f64::from(row.step) * (f64::from(*value) - f64::from(row.zero));
+                    values.iter().map(value).collect()
+                };
+                let [mut quantized, mut rest] = [vec![0; d_in], vec![0; d_in]];
                 let row = quantize_row(input, largest_input(), &mut quantized);
-                let input: Vec<f64> = quantized
-                    .iter()
-                    .map(|value| f64::from(row.step) * (f64::from(*value) - f64::from(row.zero)))
-                    .collect();
+                let mut held_input = held_as(row, &quantized);
+                if rows <= FINE_ROWS {
+                    let row = quantize_rest(input, row, largest_input(), &quantized, &mut rest);
+                    for (held, rest) in held_input.iter_mut().zip(held_as(row, &rest)) {
+                        *held += rest;
+                    }
+                    for (held, input) in held_input.iter().zip(input) {
+                        // Half a step of the rest, and what f32 rounds.
+                        let most = 0.51 * f64::from(row.step) + 1e-6 * f64::from(input.abs());
+                        prop_assert!((held - f64::from(*input)).abs() <= most, "{held} {input} {row:?}");
+                    }
+                }
+                let input = held_input;
                 for (column, got) in got.iter().enumerate() {
                     let terms = input.iter().enumerate();
                     let terms = terms.map(|(index, input)| input * f64::from(held[index * d_out + column]));
