@@ -278,6 +278,13 @@ impl Study<'_> {
         if path.exists() {
             return Ok(load_module(&Checkpoint::open(&path)?, model, &keys, &self.device)?.0);
         }
+        if pairs.is_empty() {
+            return Err(format!(
+                "{}: the filter kept no text to train on; more steps make it better",
+                path.display()
+            )
+            .into());
+        }
         let trainee = Trainee::new(model, &Regularization::NONE, &self.device)?
             .with_frozen_image_encoder()
             .with_contrast(0.07, QUEUE, seed)?;
