@@ -28,8 +28,10 @@ fn load(criterion: &mut Criterion) {
     for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
         let small = folder.path().join(format!("as {precision}"));
         quantize(&whole, precision, &small).expect("it is written");
-        let mut options = LoadOptions::default();
-        options.precision = precision.into();
+        let options = LoadOptions {
+            precision: precision.into(),
+            ..LoadOptions::default()
+        };
         for (stored, path) in [("from f32", &whole), ("from the same", &small)] {
             group.bench_function(format!("{precision}/{stored}"), |bencher| {
                 bencher.iter(|| Captioner::from_path(path, &options).expect("it was written"));
