@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use blip_kernels::{PackedWeight, Precision, bias_gelu, layer_norm, softmax};
+use blip_kernels::{Heads, Hidden, PackedWeight, Precision, attention, bias_gelu, layer_norm, softmax};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 /// Tokens of a picture of 384 x 384.
@@ -35,14 +35,19 @@ fn packed(bench: &mut Criterion) {
     for (name, [d_in, d_out]) in [
         ("packed 768 x 768", [768, 768]),
         ("packed 768 x 3072", [768, 3072]),
+        ("packed 3072 x 768", [3072, 768]),
         ("packed 768 x 30524", [768, 30524]),
     ] {
         let mut group = bench.benchmark_group(name);
         let weight = values(d_in * d_out);
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let packed = PackedWeight::new(&weight, [d_in, d_out], precision);
             group.throughput(Throughput::Bytes(packed.size() as u64));
-            for count in [1, 3, 8] {
+            for count in [1, 3, 8, TOKENS] {
+                // Pictures have no words.
+                if count == TOKENS && d_out > 4096 {
+                    continue;
+                }
                 let (input, mut output) = (values(count * d_in), vec![0.0; count * d_out]);
                 group.bench_function(BenchmarkId::new(format!("{precision:?}"), count), |bench| {
                     bench.iter(|| packed.multiply(black_box(&input), None, &mut output));
@@ -53,5 +58,31 @@ fn packed(bench: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, rows, packed);
+fn attended(bench: &mut Criterion) {
+    let mut group = bench.benchmark_group("attention");
+    // Of all heads, side by side in a row of queries, keys and values.
+    let fused = values(TOKENS * 3 * 768);
+    let heads = |part: usize, tokens: usize| {
+        let strides = [TOKENS * 3 * 768, 64, 3 * 768];
+        Heads::new(&fused[part * 768..], [1, 12, tokens, 64], strides)
+    };
+    for queries in [1, 3, 20, TOKENS] {
+        let mut output = vec![0.0; queries * 768];
+        group.bench_function(format!("{queries} of {TOKENS}"), |bench| {
+            bench.iter(|| {
+                let query = black_box(heads(0, queries));
+                attention(
+                    query,
+                    heads(1, TOKENS),
+                    heads(2, TOKENS),
+                    Hidden::default(),
+                    &mut output,
+                );
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, rows, packed, attended);
 criterion_main!(benches);

@@ -9,23 +9,25 @@
 //! Few rows are bound by the reading of weights, not by products: there what rounding an input leaves is rounded too, into
 //! a row of its own, and nothing is lost but what the weights lost.
 //!
-//! The products are rten-gemm's: VNNI or its like where there is one, else pairs of products in 16 bits, in which inputs of
-//! seven bits leave nothing to overflow.
+//! On x86-64 the products are of our own panels: by VNNI where there is AVX-512, else by pairs of products in 16 bits, in
+//! which inputs of seven bits leave nothing to overflow. Elsewhere they are rten-gemm's.
 
 use std::fmt;
+#[cfg(target_arch = "x86_64")]
+use std::ops::Range;
 
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
+#[cfg(target_arch = "x86_64")]
+use crate::packed::{FEW, WIDTH};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::{Bytes, Quads, STRIP};
+
 /// What multiplies: the best that the processor has.
 fn executor() -> GemmExecutor<u8, i8, i32> {
     GemmExecutor::new()
-}
-
-/// The largest value of an input: pairs of products of seven bits and eight are within 16.
-fn largest_input() -> f32 {
-    if executor().may_saturate() { 127.0 } else { 255.0 }
 }
 
 /// Weights of eight bits, `[in, out]`: the value of each is `values` times the step of its column.
@@ -58,15 +60,23 @@ impl Quantized {
             rows * columns,
             "a weight of another size than {rows} x {columns}"
         );
-        let mut steps = vec![0.0_f32; columns];
-        for row in weight.chunks_exact(columns.max(1)) {
-            for (step, value) in steps.iter_mut().zip(row) {
-                // What is no number is greater than anything.
-                if value.abs() > *step || value.is_nan() {
-                    *step = value.abs();
-                }
+        // What is no number is greater than anything.
+        let raise = |most: &mut f32, value: f32| {
+            if value.abs() > *most || value.is_nan() {
+                *most = value.abs();
             }
-        }
+        };
+        let raised = |mut most: Vec<f32>, row: &[f32]| {
+            most.iter_mut()
+                .zip(row)
+                .for_each(|(most, value)| raise(most, *value));
+            most
+        };
+        let mut steps = weight
+            .par_chunks_exact(columns.max(1))
+            .with_min_len(64)
+            .fold(|| vec![0.0; columns], raised)
+            .reduce(|| vec![0.0; columns], |most, other| raised(most, &other));
         for step in &mut steps {
             *step = if step.is_finite() {
                 *step / LARGEST
@@ -105,18 +115,61 @@ impl Quantized {
 /// [`Quantized`] weights as they are multiplied.
 #[derive(Clone)]
 pub(crate) struct Int8 {
-    /// None of a weight without values.
-    packed: Option<PackedBMatrix<i8>>,
+    form: Form,
     rows: usize,
     steps: Vec<f32>,
     /// The sum of each column: an input's zero counts it as often as it is large.
     sums: Vec<i32>,
 }
 
+#[derive(Clone)]
+enum Form {
+    /// `[panels][in / 4]`, zeros where the weight has nothing.
+    #[cfg(target_arch = "x86_64")]
+    Panels(Bytes, Vec<Quads>),
+    /// As rten-gemm packs it; none of a weight without values.
+    Other(Option<PackedBMatrix<i8>>),
+}
+
 impl Int8 {
     /// - weight: `[in, out]`
-    pub(crate) fn new(weight: &Quantized, [rows, columns]: [usize; 2]) -> Self {
-        let values = NdTensorView::from_data([rows, columns], weight.values.as_slice());
+    pub(crate) fn new(weight: &Quantized, shape: [usize; 2]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(bytes) = Bytes::detect().next() {
+            return Self::in_panels(bytes, weight, shape);
+        }
+        Self::by_others(weight, shape)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn in_panels(bytes: Bytes, weight: &Quantized, shape: [usize; 2]) -> Self {
+        let [rows, columns] = shape;
+        let quads = rows.div_ceil(4);
+        let mut panels = vec![[0; 4 * WIDTH]; columns.div_ceil(WIDTH) * quads];
+        panels
+            .par_chunks_exact_mut(quads.max(1))
+            .enumerate()
+            .for_each(|(panel, quads)| {
+                let columns_there = panel * WIDTH..columns.min((panel + 1) * WIDTH);
+                for (quad, places) in quads.iter_mut().enumerate() {
+                    for (at, row) in (4 * quad..rows.min(4 * quad + 4)).enumerate() {
+                        let values = &weight.values[row * columns..][columns_there.clone()];
+                        for (place, value) in places[at..].iter_mut().step_by(4).zip(values) {
+                            *place = *value;
+                        }
+                    }
+                }
+            });
+        Self::with(Form::Panels(bytes, panels), weight, shape)
+    }
+
+    fn by_others(weight: &Quantized, shape: [usize; 2]) -> Self {
+        let values = NdTensorView::from_data(shape, weight.values.as_slice());
+        let packed = (!weight.values.is_empty()).then(|| executor().prepack_b(values));
+        Self::with(Form::Other(packed), weight, shape)
+    }
+
+    fn with(form: Form, weight: &Quantized, [rows, columns]: [usize; 2]) -> Self {
         let mut sums = vec![0; columns];
         for row in weight.values.chunks_exact(columns.max(1)) {
             sums.iter_mut()
@@ -124,7 +177,7 @@ impl Int8 {
                 .for_each(|(sum, value)| *sum += i32::from(*value));
         }
         Self {
-            packed: (rows * columns > 0).then(|| executor().prepack_b(values)),
+            form,
             rows,
             steps: weight.steps.clone(),
             sums,
@@ -138,19 +191,43 @@ impl Int8 {
 
     /// What was packed.
     pub(crate) fn quantized(&self) -> Quantized {
-        let rows = self.rows;
-        let mut values = Vec::with_capacity(rows * self.steps.len());
-        // The packed form is read by multiplying rows of the unit matrix.
-        for first in (0..rows).step_by(UNIT_ROWS) {
-            let count = UNIT_ROWS.min(rows - first);
-            let mut unit = vec![0; count * rows];
-            (0..count).for_each(|row| unit[row * rows + first + row] = 1);
-            let products = self.products(&unit);
-            values.extend(products.into_iter().map(|value| value as i8));
+        let (rows, columns) = (self.rows, self.steps.len());
+        let mut values = Vec::with_capacity(rows * columns);
+        match &self.form {
+            #[cfg(target_arch = "x86_64")]
+            Form::Panels(_, panels) => {
+                let quads = rows.div_ceil(4);
+                for row in 0..rows {
+                    let value = |column: usize| {
+                        panels[column / WIDTH * quads + row / 4][4 * (column % WIDTH) + row % 4]
+                    };
+                    values.extend((0..columns).map(value));
+                }
+            }
+            Form::Other(packed) => {
+                // The packed form is read by multiplying rows of the unit matrix.
+                for first in (0..rows).step_by(UNIT_ROWS) {
+                    let count = UNIT_ROWS.min(rows - first);
+                    let mut unit = vec![0; count * rows];
+                    (0..count).for_each(|row| unit[row * rows + first + row] = 1);
+                    let products = self.products(packed.as_ref(), &unit);
+                    values.extend(products.into_iter().map(|value| value as i8));
+                }
+            }
         }
         Quantized {
             values,
             steps: self.steps.clone(),
+        }
+    }
+
+    fn largest_input(&self) -> f32 {
+        match &self.form {
+            #[cfg(target_arch = "x86_64")]
+            Form::Panels(bytes, _) => bytes.largest_input(),
+            // Pairs of products of seven bits and eight are within 16.
+            Form::Other(_) if executor().may_saturate() => 127.0,
+            Form::Other(_) => 255.0,
         }
     }
 
@@ -165,43 +242,111 @@ impl Int8 {
         let count = output.len() / d_out;
         // Rows of values for each row of inputs.
         let terms = if count <= FINE_ROWS { 2 } else { 1 };
-        let mut quantized = vec![0; terms * input.len()];
-        let mut rows = vec![[Row::default(); 2]; count];
-        let largest = largest_input();
-        quantized
-            .par_chunks_exact_mut(terms * d_in)
-            .zip(input.par_chunks_exact(d_in))
-            .zip(&mut rows)
-            .with_min_len(4)
-            .for_each(|((quantized, input), rows)| {
-                let (values, rest) = quantized.split_at_mut(d_in);
-                rows[0] = quantize_row(input, largest, values);
-                if terms == 2 {
-                    rows[1] = quantize_rest(input, rows[0], largest, values, rest);
-                }
-            });
-        let products = self.products(&quantized);
-        output
-            .par_chunks_exact_mut(d_out)
-            .zip(products.par_chunks_exact(terms * d_out))
-            .zip(&rows)
-            .with_min_len(4)
-            .for_each(|((output, products), rows)| {
-                for (products, row) in products.chunks_exact(d_out).zip(rows) {
-                    let columns = self.steps.iter().zip(&self.sums);
-                    for ((output, product), (step, sum)) in output.iter_mut().zip(products).zip(columns) {
-                        *output += (product - i32::from(row.zero) * sum) as f32 * (row.step * step);
+        match &self.form {
+            #[cfg(target_arch = "x86_64")]
+            Form::Panels(bytes, panels) if count <= FEW => {
+                let strips = Strips::new(*bytes, input, d_in, terms);
+                let panels = panels.par_chunks_exact(d_in.div_ceil(4));
+                let least = (64 * 1024 / (d_in * WIDTH)).max(1);
+                // [panels][rows][32]: a thread writes what no other does.
+                let mut products = vec![0.0; panels.len() * count * WIDTH];
+                products
+                    .par_chunks_exact_mut(count * WIDTH)
+                    .zip(panels)
+                    .enumerate()
+                    .with_min_len(least)
+                    .for_each(|(panel, (products, quads))| {
+                        let columns = panel * WIDTH..d_out.min((panel + 1) * WIDTH);
+                        self.add_strips(*bytes, &strips, quads, columns, products, WIDTH);
+                    });
+                for (panel, products) in products.chunks_exact(count * WIDTH).enumerate() {
+                    let columns = panel * WIDTH..d_out.min((panel + 1) * WIDTH);
+                    for (output, products) in output.chunks_exact_mut(d_out).zip(products.chunks_exact(WIDTH))
+                    {
+                        for (output, product) in output[columns.clone()].iter_mut().zip(products) {
+                            *output += product;
+                        }
                     }
                 }
-            });
+            }
+            #[cfg(target_arch = "x86_64")]
+            Form::Panels(bytes, panels) => {
+                let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
+                output
+                    .par_chunks_mut(each * d_out)
+                    .zip(input.par_chunks(each * d_in))
+                    .for_each(|(output, input)| {
+                        let strips = Strips::new(*bytes, input, d_in, terms);
+                        for (panel, quads) in panels.chunks_exact(d_in.div_ceil(4)).enumerate() {
+                            let columns = panel * WIDTH..d_out.min((panel + 1) * WIDTH);
+                            let output = &mut output[columns.start..];
+                            self.add_strips(*bytes, &strips, quads, columns, output, d_out);
+                        }
+                    });
+            }
+            Form::Other(packed) => {
+                let largest = self.largest_input();
+                let mut quantized = vec![0; terms * input.len()];
+                let mut rows = vec![[Row::default(); 2]; count];
+                quantized
+                    .par_chunks_exact_mut(terms * d_in)
+                    .zip(input.par_chunks_exact(d_in))
+                    .zip(&mut rows)
+                    .with_min_len(4)
+                    .for_each(|((quantized, input), rows)| *rows = quantize_terms(input, largest, quantized));
+                let products = self.products(packed.as_ref(), &quantized);
+                output
+                    .par_chunks_exact_mut(d_out)
+                    .zip(products.par_chunks_exact(terms * d_out))
+                    .zip(&rows)
+                    .with_min_len(4)
+                    .for_each(|((output, products), rows)| {
+                        for (products, row) in products.chunks_exact(d_out).zip(rows) {
+                            add_row(output, products, *row, &self.steps, &self.sums);
+                        }
+                    });
+            }
+        }
+    }
+
+    /// Adds what rows give with a panel.
+    ///
+    /// - output: `[rows, stride]`, from the panel's first column on
+    #[cfg(target_arch = "x86_64")]
+    fn add_strips(
+        &self,
+        bytes: Bytes,
+        strips: &Strips,
+        quads: &[Quads],
+        columns: Range<usize>,
+        output: &mut [f32],
+        stride: usize,
+    ) {
+        let (steps, sums) = (&self.steps[columns.clone()], &self.sums[columns]);
+        let mut products = [[0; WIDTH]; STRIP];
+        let strip = bytes.strip_rows();
+        let inputs = strips.values.chunks(strip * quads.len());
+        let output = output.chunks_mut(strip / strips.terms * stride);
+        for ((inputs, rows), output) in inputs.zip(strips.rows.chunks(strip)).zip(output) {
+            let products = &mut products[..rows.len()];
+            bytes.multiply(inputs, quads, products);
+            bytes.add_rows(
+                products,
+                rows,
+                strips.terms,
+                steps,
+                sums,
+                output.chunks_mut(stride),
+            );
+        }
     }
 
     /// Rows of values times the weights'.
-    fn products(&self, values: &[u8]) -> Vec<i32> {
+    fn products(&self, packed: Option<&PackedBMatrix<i8>>, values: &[u8]) -> Vec<i32> {
         let (d_in, d_out) = (self.rows, self.steps.len());
         let count = values.len() / d_in;
         let mut products = vec![0; count * d_out];
-        let Some(packed) = &self.packed else {
+        let Some(packed) = packed else {
             return products;
         };
         // Zero points are taken off afterwards: those of rten-gemm 0.27 go wrong from twelve rows on.
@@ -215,6 +360,66 @@ impl Int8 {
             )
             .expect("packed by the same executor, and sizes that fit");
         products
+    }
+}
+
+/// Rows of inputs as [`Bytes`] multiplies them.
+#[cfg(target_arch = "x86_64")]
+struct Strips {
+    /// `[strips][in / 4][rows of a strip]`, each four bytes of a row.
+    values: Vec<u32>,
+    /// Of every row of values: `terms` of them follow each other for a row of inputs.
+    rows: Vec<Row>,
+    terms: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Strips {
+    /// - input: `[rows, in]`
+    fn new(bytes: Bytes, input: &[f32], d_in: usize, terms: usize) -> Self {
+        let quads = d_in.div_ceil(4);
+        let count = input.len() / d_in * terms;
+        let strip = bytes.strip_rows();
+        let mut values = vec![0; count * quads];
+        let mut rows = Vec::with_capacity(count);
+        // What is beyond a row's inputs stays zero, and meets zeros.
+        let mut quantized = vec![0; terms * 4 * quads];
+        for input in input.chunks_exact(d_in) {
+            let of_row = bytes.quantize(input, &mut quantized);
+            for (quantized, row) in quantized.chunks_exact(4 * quads).zip(of_row) {
+                let (first, at) = (rows.len() / strip * strip, rows.len() % strip);
+                let places = values[first * quads + at..].iter_mut();
+                let (quantized, _) = quantized.as_chunks::<4>();
+                for (place, quad) in places.step_by(strip.min(count - first)).zip(quantized) {
+                    *place = u32::from_le_bytes(*quad);
+                }
+                rows.push(row);
+            }
+        }
+        Self { values, rows, terms }
+    }
+}
+
+/// Adds a row of products, of which a column's sum is taken as often as the row's zero says.
+#[inline(always)]
+pub(crate) fn add_row(output: &mut [f32], products: &[i32], row: Row, steps: &[f32], sums: &[i32]) {
+    let columns = steps.iter().zip(sums);
+    for ((output, product), (step, sum)) in output.iter_mut().zip(products).zip(columns) {
+        *output += (product - i32::from(row.zero) * sum) as f32 * (row.step * step);
+    }
+}
+
+/// Rounds a row, and what that leaves of it if there is room for a second one.
+#[inline(always)]
+pub(crate) fn quantize_terms(input: &[f32], largest: f32, quantized: &mut [u8]) -> [Row; 2] {
+    let (values, rest) = match quantized.len() < 2 * input.len() {
+        true => (quantized, [].as_mut_slice()),
+        false => quantized.split_at_mut(quantized.len() / 2),
+    };
+    let row = quantize_row(input, largest, values);
+    match rest {
+        [] => [row; 2],
+        rest => [row, quantize_rest(input, row, largest, values, rest)],
     }
 }
 
@@ -232,32 +437,25 @@ impl fmt::Debug for Int8 {
 
 /// How a row of inputs is held: the value of `u` is `step * (u - zero)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Row {
-    step: f32,
-    zero: u8,
+pub(crate) struct Row {
+    pub(crate) step: f32,
+    pub(crate) zero: u8,
 }
 
 /// Rounds a row to values of `0..=largest`, of which one is zero exactly. A row with what is not finite is no number.
+#[inline(always)]
 fn quantize_row(input: &[f32], largest: f32, quantized: &mut [u8]) -> Row {
-    let (mut low, mut high) = (0.0_f32, 0.0_f32);
-    let mut finite = true;
-    for &value in input {
-        low = if value < low { value } else { low };
-        high = if value > high { value } else { high };
-        finite &= value.is_finite();
-    }
-    // Halves: the difference of the largest numbers is not finite.
-    let step = (high / largest - low / largest).max(f32::MIN_POSITIVE);
-    if !finite {
+    let Some([low, high]) = range(input) else {
         return Row {
             step: f32::NAN,
             zero: 0,
         };
-    }
+    };
+    // Each by itself: the difference of the largest numbers is not finite.
+    let step = (high / largest - low / largest).max(f32::MIN_POSITIVE);
     let zero = (-low / step).round_ties_even().clamp(0.0, largest);
     for (quantized, value) in quantized.iter_mut().zip(input) {
-        // Half a step up, and cut off.
-        *quantized = (value / step + zero + 0.5).clamp(0.0, largest) as u8;
+        *quantized = nearest(value / step + zero, largest);
     }
     Row {
         step,
@@ -266,12 +464,13 @@ fn quantize_row(input: &[f32], largest: f32, quantized: &mut [u8]) -> Row {
 }
 
 /// Rounds what the values of a row leave of its inputs: less than a step of them, up or down.
+#[inline(always)]
 fn quantize_rest(input: &[f32], row: Row, largest: f32, values: &[u8], rest: &mut [u8]) -> Row {
     let zero = (largest / 2.0).floor();
     let step = row.step / zero;
     for ((rest, input), value) in rest.iter_mut().zip(input).zip(values) {
         let left = input - row.step * (f32::from(*value) - f32::from(row.zero));
-        *rest = (left / step + zero + 0.5).clamp(0.0, largest) as u8;
+        *rest = nearest(left / step + zero, largest);
     }
     Row {
         step,
@@ -279,12 +478,55 @@ fn quantize_rest(input: &[f32], row: Row, largest: f32, values: &[u8], rest: &mu
     }
 }
 
+/// The nearest of the values `0..=largest`, ties to even.
+#[inline(always)]
+fn nearest(value: f32, largest: f32) -> u8 {
+    // From 2^23 on the numbers are whole, and count in their lowest bits.
+    const WHOLE: f32 = 8_388_608.0;
+    (value.max(0.0).min(largest) + WHOLE).to_bits() as u8
+}
+
+/// The least and the greatest of a row and zero, if everything is finite.
+#[inline(always)]
+fn range(input: &[f32]) -> Option<[f32; 2]> {
+    // By lanes, for an order that vectors can keep.
+    let [mut low, mut high, mut odd] = [[0.0_f32; 16]; 3];
+    let (whole, rest) = input.as_chunks::<16>();
+    let mut widen = |lane: usize, value: f32| {
+        low[lane] = if value < low[lane] { value } else { low[lane] };
+        high[lane] = if value > high[lane] { value } else { high[lane] };
+        // Zero for what is finite.
+        odd[lane] += value * 0.0;
+    };
+    for values in whole {
+        for lane in 0..16 {
+            widen(lane, values[lane]);
+        }
+    }
+    for (lane, value) in rest.iter().enumerate() {
+        widen(lane, *value);
+    }
+    let low = low.into_iter().fold(0.0, f32::min);
+    let high = high.into_iter().fold(0.0, f32::max);
+    odd.iter().all(|odd| *odd == 0.0).then_some([low, high])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::values;
+    use crate::sample::{product, values};
     use crate::{PackedWeight, Precision};
     use proptest::prelude::*;
+
+    impl Int8 {
+        /// In every form that this processor multiplies.
+        fn all(weight: &Quantized, shape: [usize; 2]) -> Vec<Self> {
+            let mut all = vec![Self::by_others(weight, shape)];
+            #[cfg(target_arch = "x86_64")]
+            all.extend(Bytes::detect().map(|bytes| Self::in_panels(bytes, weight, shape)));
+            all
+        }
+    }
 
     proptest! {
         #[test]
@@ -292,43 +534,51 @@ mod tests {
             rows in prop_oneof![1_usize..20, FINE_ROWS - 1..FINE_ROWS + 3],
             d_in in 1_usize..420,
             d_out in 1_usize..110,
-            biased in any::<bool>(),
             seed in any::<u32>(),
         ) {
             let (input, weight) = (values(rows * d_in, seed), values(d_in * d_out, seed ^ 77));
             let bias = values(d_out, seed ^ 99);
-            let bias = biased.then_some(bias.as_slice());
+            let quantized_weight = Quantized::new(&weight, [d_in, d_out]);
+            let held = quantized_weight.weight();
+            for packed in Int8::all(&quantized_weight, [d_in, d_out]) {
+                prop_assert_eq!(&packed.quantized(), &quantized_weight);
+                let largest = packed.largest_input();
+                let mut got = vec![0.0; rows * d_out];
+                packed.add_product(&input, &mut got);
+                for (input, got) in input.chunks(d_in).zip(got.chunks(d_out)) {
+                    let held_as = |row: Row, values: &[u8]| -> Vec<f64> {
+                        let value = |value: &u8| f64::from(row.step) * (f64::from(*value) - f64::from(row.zero));
+                        values.iter().map(value).collect()
+                    };
+                    let [mut quantized, mut rest] = [vec![0; d_in], vec![0; d_in]];
+                    let row = quantize_row(input, largest, &mut quantized);
+                    let mut held_input = held_as(row, &quantized);
+                    if rows <= FINE_ROWS {
+                        let row = quantize_rest(input, row, largest, &quantized, &mut rest);
+                        for (held, rest) in held_input.iter_mut().zip(held_as(row, &rest)) {
+                            *held += rest;
+                        }
+                        for (held, input) in held_input.iter().zip(input) {
+                            // Half a step of the rest, and what f32 rounds.
+                            let most = 0.51 * f64::from(row.step) + 1e-6 * f64::from(input.abs());
+                            prop_assert!((held - f64::from(*input)).abs() <= most, "{held} {input} {row:?}");
+                        }
+                    }
+                    let want = product(&held_input, &held, [d_in, d_out]);
+                    for (got, (want, size)) in got.iter().zip(want) {
+                        let within = 1e-6 * (1.0 + size);
+                        prop_assert!((f64::from(*got) - want).abs() < within, "{packed:?} {got} {want}");
+                    }
+                }
+            }
+            // A bias is what the product is added to.
             let packed = PackedWeight::new(&weight, [d_in, d_out], Precision::Int8);
-            let held = packed.unpack();
-            let mut got = vec![f32::NAN; rows * d_out];
-            packed.multiply(&input, bias, &mut got);
-            for (input, got) in input.chunks(d_in).zip(got.chunks(d_out)) {
-                let held_as = |row: Row, values: &[u8]| -> Vec<f64> {
-                    let value = |value: &u8| f64::from(row.step) * (f64::from(*value) - f64::from(row.zero));
-                    values.iter().map(value).collect()
-                };
-                let [mut quantized, mut rest] = [vec![0; d_in], vec![0; d_in]];
-                let row = quantize_row(input, largest_input(), &mut quantized);
-                let mut held_input = held_as(row, &quantized);
-                if rows <= FINE_ROWS {
-                    let row = quantize_rest(input, row, largest_input(), &quantized, &mut rest);
-                    for (held, rest) in held_input.iter_mut().zip(held_as(row, &rest)) {
-                        *held += rest;
-                    }
-                    for (held, input) in held_input.iter().zip(input) {
-                        // Half a step of the rest, and what f32 rounds.
-                        let most = 0.51 * f64::from(row.step) + 1e-6 * f64::from(input.abs());
-                        prop_assert!((held - f64::from(*input)).abs() <= most, "{held} {input} {row:?}");
-                    }
-                }
-                let input = held_input;
-                for (column, got) in got.iter().enumerate() {
-                    let terms = input.iter().enumerate();
-                    let terms = terms.map(|(index, input)| input * f64::from(held[index * d_out + column]));
-                    let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
-                    let want: f64 = sum + bias.map_or(0.0, |bias| f64::from(bias[column]));
-                    prop_assert!((f64::from(*got) - want).abs() < 1e-6 * (1.0 + size), "{got} {want}");
-                }
+            let [mut alone, mut with_bias] = [vec![f32::NAN; rows * d_out], vec![f32::NAN; rows * d_out]];
+            packed.multiply(&input, None, &mut alone);
+            packed.multiply(&input, Some(&bias), &mut with_bias);
+            for (index, (alone, with_bias)) in alone.iter().zip(with_bias).enumerate() {
+                let want = alone + bias[index % d_out];
+                prop_assert!((with_bias - want).abs() < 1e-5 * (1.0 + want.abs()), "{with_bias} {want}");
             }
         }
 

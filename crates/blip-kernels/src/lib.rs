@@ -32,6 +32,8 @@ mod parallel;
 #[cfg(test)]
 mod sample;
 mod softmax;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use attention::{Heads, Hidden, attention};
 pub use gelu::{bias_gelu, gelu};

@@ -16,6 +16,8 @@ use rten_simd::{Isa, Simd, SimdOp};
 
 use crate::Quantized;
 use crate::int8::Int8;
+#[cfg(target_arch = "x86_64")]
+use crate::x86::{DotBf16, STRIP};
 
 /// Columns of a panel.
 pub(crate) const WIDTH: usize = 32;
@@ -24,7 +26,7 @@ pub(crate) const WIDTH: usize = 32;
 pub(crate) const HALF: usize = WIDTH / 2;
 
 /// Up to so many rows the reading of weights is what takes the time.
-const FEW: usize = 12;
+pub(crate) const FEW: usize = 12;
 
 /// Rows of a panel that are multiplied at once: 24 KiB of the first cache.
 const DEPTH: usize = 384;
@@ -238,12 +240,38 @@ impl PackedWeight {
             .zip(inputs)
             .for_each(|(output, input)| {
                 begin(output, self.columns, bias);
+                #[cfg(target_arch = "x86_64")]
+                if let (Held::Bf16(values), Some(dot)) = (&self.held, DotBf16::detect()) {
+                    return self.add_bf16(dot, values, input, output);
+                }
                 let panels = 0..self.columns.div_ceil(WIDTH);
                 for from in (0..self.rows).step_by(DEPTH) {
                     let depth = from..self.rows.min(from + DEPTH);
                     self.add_product(panels.clone(), depth, input, output, self.columns);
                 }
             });
+    }
+
+    /// Adds rows, rounded to bf16, times weights of bf16.
+    #[cfg(target_arch = "x86_64")]
+    fn add_bf16(&self, dot: DotBf16, values: &[i32], input: &[f32], output: &mut [f32]) {
+        let (weights, _) = values.as_chunks::<HALF>();
+        let mut sums = [[0.0; WIDTH]; STRIP];
+        for from in (0..self.rows).step_by(DEPTH) {
+            let depth = from..self.rows.min(from + DEPTH);
+            let inputs = dot.inputs(input, self.rows, depth.clone());
+            let strip = STRIP * depth.len().div_ceil(2);
+            for (panel, weights) in weights.chunks_exact(self.rows).enumerate() {
+                let from = panel * WIDTH;
+                let outputs = output.chunks_mut(STRIP * self.columns);
+                for (inputs, output) in inputs.chunks(strip).zip(outputs) {
+                    let sums = &mut sums[..output.len() / self.columns];
+                    dot.multiply(inputs, &weights[depth.clone()], sums);
+                    let columns = WIDTH.min(self.columns - from);
+                    dot.add(sums, columns, output[from..].chunks_mut(self.columns));
+                }
+            }
+        }
     }
 
     /// Adds to the columns of some panels what some depth of the inputs gives.
@@ -552,20 +580,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sample::values;
+    use crate::sample::{product, values};
 
-    /// `[rows, in] x [in, out]` in f64, and the sum of its terms' magnitudes, which rounding errors are in proportion to.
-    fn product(input: &[f32], weight: &[f32], [d_in, d_out]: [usize; 2]) -> Vec<(f64, f64)> {
-        let entry = |row: &[f32], column: usize| {
-            let terms = row.iter().enumerate();
-            terms
-                .map(|(index, value)| f64::from(*value) * f64::from(weight[index * d_out + column]))
-                .fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()))
-        };
-        input
-            .chunks(d_in)
-            .flat_map(|row| (0..d_out).map(move |column| entry(row, column)))
-            .collect()
+    /// The value in bf16.
+    fn nearest(value: f32) -> f32 {
+        f32::from_bits(u32::from(bf16(value)) << 16)
+    }
+
+    /// Whether many rows are rounded to bf16 before they meet weights of bf16.
+    fn rounds_many() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return DotBf16::detect().is_some();
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
     }
 
     proptest! {
@@ -584,7 +611,7 @@ mod tests {
                 let held: Vec<f32> = match precision {
                     Precision::F32 => weight.clone(),
                     _ => {
-                        weight.iter().map(|value| f32::from_bits(u32::from(bf16(*value)) << 16)).collect()
+                        weight.iter().map(|value| nearest(*value)).collect()
                     }
                 };
                 let packed = PackedWeight::new(&weight, [d_in, d_out], precision);
@@ -592,6 +619,8 @@ mod tests {
                 prop_assert_eq!(&packed.unpack(), &held);
                 let mut got = vec![f32::NAN; rows * d_out];
                 packed.multiply(&input, bias, &mut got);
+                let rounded = precision == Precision::Bf16 && rows > FEW && rounds_many();
+                let input: Vec<f32> = input.iter().map(|value| if rounded { nearest(*value) } else { *value }).collect();
                 let want = product(&input, &held, [d_in, d_out]);
                 for (index, (got, (want, size))) in got.iter().zip(&want).enumerate() {
                     let want = want + bias.map_or(0.0, |bias| f64::from(bias[index % d_out]));
@@ -604,7 +633,7 @@ mod tests {
 
     #[test]
     fn bf16_is_rounded_to_the_nearest_and_keeps_what_is_no_number() {
-        let of = |value: f32| f32::from_bits(u32::from(bf16(value)) << 16);
+        let of = nearest;
         assert_eq!(of(1.0), 1.0);
         assert_eq!(of(1.0 + 1.0 / 256.0), 1.0, "a tie goes to the even one");
         assert_eq!(of(1.0 + 3.0 / 256.0), 1.0 + 4.0 / 256.0);
@@ -620,16 +649,25 @@ mod tests {
         weight[40 + 33] = f32::INFINITY;
         for precision in [Precision::F32, Precision::Bf16] {
             let packed = PackedWeight::new(&weight, [2, 40], precision);
-            let mut output = vec![0.0; 2 * 40];
-            packed.multiply(&[1.0, 1.0, f32::NAN, 1.0], None, &mut output);
-            assert!(
-                output[..33]
-                    .iter()
-                    .chain(&output[34..40])
-                    .all(|value| *value == 1.0)
-            );
-            assert_eq!(output[33], f32::INFINITY);
-            assert!(output[40..].iter().all(|value| value.is_nan()));
+            for rows in [2, FEW + 2] {
+                let mut input = vec![1.0; 2 * rows];
+                input[2] = f32::NAN;
+                let mut output = vec![0.0; 40 * rows];
+                packed.multiply(&input, None, &mut output);
+                for (row, output) in output.chunks(40).enumerate() {
+                    if row == 1 {
+                        assert!(output.iter().all(|value| value.is_nan()));
+                        continue;
+                    }
+                    assert!(
+                        output[..33]
+                            .iter()
+                            .chain(&output[34..])
+                            .all(|value| *value == 1.0)
+                    );
+                    assert_eq!(output[33], f32::INFINITY);
+                }
+            }
         }
     }
 
