@@ -60,13 +60,16 @@ fn packed(bench: &mut Criterion) {
 
 fn attended(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("attention");
-    // Of all heads, side by side in a row of queries, keys and values.
     let fused = values(TOKENS * 3 * 768);
-    let heads = |part: usize, tokens: usize| {
-        let strides = [TOKENS * 3 * 768, 64, 3 * 768];
-        Heads::new(&fused[part * 768..], [1, 12, tokens, 64], strides)
-    };
     for queries in [1, 3, 20, TOKENS] {
+        // Of a picture's tokens, side by side in a row of queries, keys and values; of what is read again and again, by heads.
+        let strides = match queries {
+            TOKENS => [TOKENS * 3 * 768, 64, 3 * 768],
+            _ => [TOKENS * 768, TOKENS * 64, 64],
+        };
+        let part = if queries == TOKENS { 768 } else { TOKENS * 768 };
+        let heads =
+            |index: usize, tokens: usize| Heads::new(&fused[index * part..], [1, 12, tokens, 64], strides);
         let mut output = vec![0.0; queries * 768];
         group.bench_function(format!("{queries} of {TOKENS}"), |bench| {
             bench.iter(|| {

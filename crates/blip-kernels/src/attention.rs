@@ -1,20 +1,24 @@
 //! Scaled dot-product attention, a head at a time, without a matrix of all scores.
 //!
 //! ```text
-//! many queries   keys and values of every head ─ pack ─▶ panels;  for a block of queries and each head:
-//!                  scores = Q Kᵀ / √head_dim ─ mask ─ softmax ─ V ─▶ the head's columns of the block's rows
+//! many queries   keys and values of every head ─ pack;  for a block of queries, side by side in vectors, and each head:
+//!                  K Qᵀ / √head_dim ─ mask ─ exp ─ V ─ one over the sum of powers ─▶ the head's columns of the block's rows
 //! few queries    for each head: a dot product with every key, softmax, a weighted sum of the values
 //! ```
 
 use rayon::prelude::*;
-use rten_simd::ops::{BitOps, NumOps};
-use rten_simd::{Isa, SimdOp};
-use rten_vecmath::Softmax;
+use rten_simd::ops::{BitOps, FloatOps, NumOps};
+use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
+use rten_vecmath::{Exp, Softmax};
 
-use crate::packed::{F32, HALF, Multiply, WIDTH};
+/// Queries that are attended at once: two of the widest vectors. Their scores stay in the second cache.
+const BLOCK: usize = 32;
 
-/// Queries that are attended at once: their scores stay in the second cache.
-const BLOCK: usize = 48;
+/// Keys that stand side by side when they are packed.
+const STRIP: usize = 12;
+
+/// What the width of packed values is a multiple of: two of the widest vectors.
+const PAD: usize = 32;
 
 /// Up to so many queries the keys are not worth packing.
 const FEW: usize = 8;
@@ -183,8 +187,9 @@ impl Attention<'_> {
         let [batch, heads, queries, head_dim] = self.query.shape;
         let keys = self.key.shape[2];
         let width = heads * head_dim;
-        let key_size = keys.div_ceil(WIDTH) * WIDTH * head_dim;
-        let value_size = head_dim.div_ceil(WIDTH) * WIDTH * keys;
+        let padded = head_dim.next_multiple_of(PAD);
+        let key_size = keys.next_multiple_of(STRIP) * head_dim;
+        let value_size = keys * padded;
         // [batch, heads] of both.
         let mut packed = vec![0.0; batch * heads * (key_size + value_size)];
         packed
@@ -204,66 +209,217 @@ impl Attention<'_> {
                     .map(move |(block, output)| (batch, block * BLOCK, output))
             });
         blocks.for_each(|(batch, first, output)| {
-            output.fill(0.0);
-            let count = output.len() / width;
-            let mut block = vec![0.0; count * head_dim];
-            let mut scores = vec![0.0; count * keys];
+            let mut query = vec![0.0; head_dim * BLOCK];
+            let mut scores = vec![0.0; keys.next_multiple_of(STRIP) * BLOCK];
             for head in 0..heads {
-                for (index, scaled) in block.chunks_exact_mut(head_dim).enumerate() {
-                    let query = self.query.vector(batch, head, first + index);
-                    for (scaled, value) in scaled.iter_mut().zip(query) {
-                        *scaled = value * self.scale();
+                let packed = &packed[(batch * heads + head) * (key_size + value_size)..];
+                let (key, packed) = packed.split_at(key_size);
+                for index in 0..output.len() / width {
+                    let vector = self.query.vector(batch, head, first + index);
+                    for (place, value) in query[index..].iter_mut().step_by(BLOCK).zip(vector) {
+                        *place = value * self.scale();
                     }
                 }
-                let packed = &packed[(batch * heads + head) * (key_size + value_size)..];
-                scores.fill(0.0);
-                Multiply::<F32> {
-                    d_in: head_dim,
-                    depth: 0..head_dim,
-                    input: &block,
-                    values: &packed[..key_size],
-                    sums: &mut scores,
-                    stride: keys,
-                    width: keys,
-                }
-                .dispatch();
-                for (index, scores) in scores.chunks_exact_mut(keys).enumerate() {
-                    self.hidden.apply(scores, batch, first + index, queries);
-                    Softmax::new_mut(scores).dispatch();
-                }
-                Multiply::<F32> {
-                    d_in: keys,
-                    depth: 0..keys,
-                    input: &scores,
-                    values: &packed[key_size..][..value_size],
-                    sums: &mut output[head * head_dim..],
-                    stride: width,
-                    width: head_dim,
+                ManyQueries {
+                    attention: self,
+                    batch,
+                    first,
+                    key,
+                    value: &packed[..value_size],
+                    query: &query,
+                    scores: &mut scores,
+                    output: &mut output[head * head_dim..],
                 }
                 .dispatch();
             }
         });
     }
 
-    /// Half panels of a head: `[keys / 16][head_dim][16]` and `[head_dim / 16][keys][16]`.
+    /// A head as blocks of queries read it: keys `[keys / 12][head_dim][12]`, values `[keys][head_dim]`, padded.
     fn pack(&self, batch: usize, head: usize, key: &mut [f32], value: &mut [f32]) {
         let [_, _, keys, head_dim] = self.key.shape;
-        for (panel, packed) in key.chunks_exact_mut(head_dim * HALF).enumerate() {
-            for token in panel * HALF..keys.min((panel + 1) * HALF) {
+        for (strip, packed) in key.chunks_exact_mut(head_dim * STRIP).enumerate() {
+            for token in strip * STRIP..keys.min((strip + 1) * STRIP) {
                 let vector = self.key.vector(batch, head, token);
-                for (place, value) in packed[token % HALF..].iter_mut().step_by(HALF).zip(vector) {
+                for (place, value) in packed[token % STRIP..].iter_mut().step_by(STRIP).zip(vector) {
                     *place = *value;
                 }
             }
         }
-        for (panel, packed) in value.chunks_exact_mut(keys * HALF).enumerate() {
-            let columns = head_dim.min(panel * HALF)..head_dim.min((panel + 1) * HALF);
-            for (token, packed) in packed.chunks_exact_mut(HALF).enumerate() {
-                let vector = &self.value.vector(batch, head, token)[columns.clone()];
-                packed[..vector.len()].copy_from_slice(vector);
+        let padded = head_dim.next_multiple_of(PAD);
+        for (token, packed) in value.chunks_exact_mut(padded).enumerate() {
+            packed[..head_dim].copy_from_slice(self.value.vector(batch, head, token));
+        }
+    }
+}
+
+/// One head for a block of queries: they lie side by side in vectors, so that no vector is ever summed across.
+struct ManyQueries<'a> {
+    attention: &'a Attention<'a>,
+    batch: usize,
+    /// The block's first query.
+    first: usize,
+    /// `[keys / 12][head_dim][12]`
+    key: &'a [f32],
+    /// `[keys][head_dim]`, padded
+    value: &'a [f32],
+    /// `[head_dim][32]`, scaled
+    query: &'a [f32],
+    /// `[keys][32]`, whole strips of them
+    scores: &'a mut [f32],
+    /// The head's columns of the block's rows.
+    output: &'a mut [f32],
+}
+
+impl SimdOp for ManyQueries<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        // As many sums as leave registers for what they are made of: keys by vectors of queries, and queries by values.
+        match isa.f32().len() {
+            16 => self.by::<I, 12, 8>(isa),
+            8 => self.by::<I, 6, 4>(isa),
+            4 => self.by::<I, 6, 4>(isa),
+            lanes => unreachable!("no instruction set has vectors of {lanes} values"),
+        }
+    }
+}
+
+impl ManyQueries<'_> {
+    #[inline(always)]
+    fn by<I: Isa, const K: usize, const Q: usize>(mut self, isa: I) {
+        let lanes = isa.f32().len();
+        let [_, heads, queries, head_dim] = self.attention.query.shape;
+        let width = heads * head_dim;
+        let count = BLOCK.min(queries - self.first);
+        // Vectors of queries, in pairs but for a single one.
+        let used = if count <= lanes {
+            lanes
+        } else {
+            count.next_multiple_of(2 * lanes)
+        };
+        for (strip, key) in self.key.chunks_exact(STRIP * head_dim).enumerate() {
+            for from in (0..STRIP).step_by(K) {
+                let scores = &mut self.scores[(strip * STRIP + from) * BLOCK..];
+                if used == lanes {
+                    score::<I, K, 1>(isa, &key[from..], self.query, scores);
+                } else {
+                    for at in (0..used).step_by(2 * lanes) {
+                        score::<I, K, 2>(isa, &key[from..], &self.query[at..], &mut scores[at..]);
+                    }
+                }
+            }
+        }
+        self.hide();
+        let mut inverse = [0.0; BLOCK];
+        self.normalize(isa, used, &mut inverse);
+        let padded = head_dim.next_multiple_of(PAD);
+        for query in (0..count).step_by(Q) {
+            for column in (0..head_dim).step_by(2 * lanes) {
+                let sums = weigh::<I, Q>(isa, &self.scores[query..], &self.value[column..], padded);
+                let rows = self.output[query * width + column..].chunks_mut(width);
+                let columns = (2 * lanes).min(head_dim - column);
+                for ((row, sums), inverse) in rows.zip(sums).zip(&inverse[query..count]) {
+                    let inverse = isa.f32().splat(*inverse);
+                    let sums = sums.map(|sums| isa.f32().mul(sums, inverse).to_array());
+                    let sums = sums.iter().flat_map(|sums| sums.as_ref());
+                    row[..columns]
+                        .iter_mut()
+                        .zip(sums)
+                        .for_each(|(place, sum)| *place = *sum);
+                }
             }
         }
     }
+
+    /// Minus infinity for what queries do not see.
+    #[inline(always)]
+    fn hide(&mut self) {
+        let Hidden { keys: mask, causal } = self.attention.hidden;
+        let [queries, keys] = [self.attention.query.shape[2], self.attention.key.shape[2]];
+        let rows = self.scores.chunks_exact_mut(BLOCK).take(keys);
+        if mask.is_none() && !causal {
+            return;
+        }
+        for (key, row) in rows.enumerate() {
+            if mask.is_some_and(|mask| mask[self.batch * keys + key]) {
+                row.fill(f32::NEG_INFINITY);
+            } else if causal {
+                let blind = (key + queries).saturating_sub(keys + self.first);
+                row[..blind.min(BLOCK)].fill(f32::NEG_INFINITY);
+            }
+        }
+    }
+
+    /// Scores to powers, and one over their sums.
+    #[inline(always)]
+    fn normalize<I: Isa>(&mut self, isa: I, used: usize, inverse: &mut [f32; BLOCK]) {
+        let ops = isa.f32();
+        let keys = self.attention.key.shape[2];
+        let scores = &mut self.scores[..keys * BLOCK];
+        for at in (0..used).step_by(ops.len()) {
+            let mut most = ops.splat(f32::NEG_INFINITY);
+            for row in scores.chunks_exact(BLOCK) {
+                most = ops.max(ops.load(&row[at..]), most);
+            }
+            let mut sum = ops.zero();
+            for row in scores.chunks_exact_mut(BLOCK) {
+                let power = Exp {}.eval(isa, ops.sub(ops.load(&row[at..]), most));
+                sum = ops.add(sum, power);
+                ops.store(power, &mut row[at..]);
+            }
+            ops.store(ops.div(ops.one(), sum), &mut inverse[at..]);
+        }
+    }
+}
+
+/// Scores of `K` keys of a strip for `V` vectors of queries.
+#[inline(always)]
+fn score<I: Isa, const K: usize, const V: usize>(isa: I, key: &[f32], query: &[f32], scores: &mut [f32]) {
+    let ops = isa.f32();
+    let mut totals = [[ops.zero(); V]; K];
+    for (key, query) in key.chunks(STRIP).zip(query.chunks(BLOCK)) {
+        let (Some(key), Some(query)) = (key.first_chunk::<K>(), query.get(..V * ops.len())) else {
+            break;
+        };
+        // Not `array::from_fn`: its closure is compiled without the instruction set, and called.
+        let mut queries = [ops.zero(); V];
+        for (vector, queries) in queries.iter_mut().enumerate() {
+            *queries = ops.load(&query[vector * ops.len()..]);
+        }
+        for row in 0..K {
+            let value = ops.splat(key[row]);
+            for vector in 0..V {
+                totals[row][vector] = ops.mul_add(value, queries[vector], totals[row][vector]);
+            }
+        }
+    }
+    for (scores, totals) in scores.chunks_mut(BLOCK).zip(totals) {
+        for (scores, total) in scores.chunks_mut(ops.len()).zip(totals) {
+            ops.store(total, scores);
+        }
+    }
+}
+
+/// Two vectors of values, weighted and summed for `Q` queries.
+#[inline(always)]
+fn weigh<I: Isa, const Q: usize>(isa: I, scores: &[f32], value: &[f32], padded: usize) -> [[I::F32; 2]; Q] {
+    let ops = isa.f32();
+    let mut totals = [[ops.zero(); 2]; Q];
+    for (scores, value) in scores.chunks(BLOCK).zip(value.chunks(padded)) {
+        let (Some(scores), Some(value)) = (scores.first_chunk::<Q>(), value.get(..2 * ops.len())) else {
+            break;
+        };
+        let value = [ops.load(value), ops.load(&value[ops.len()..])];
+        for query in 0..Q {
+            let weight = ops.splat(scores[query]);
+            for vector in 0..2 {
+                totals[query][vector] = ops.mul_add(weight, value[vector], totals[query][vector]);
+            }
+        }
+    }
+    totals
 }
 
 /// One head for a few queries.

@@ -23,7 +23,7 @@ use crate::x86::{DotBf16, STRIP};
 pub(crate) const WIDTH: usize = 32;
 
 /// Columns of half a panel.
-pub(crate) const HALF: usize = WIDTH / 2;
+const HALF: usize = WIDTH / 2;
 
 /// Up to so many rows the reading of weights is what takes the time.
 pub(crate) const FEW: usize = 12;
@@ -362,7 +362,7 @@ fn bf16(value: f32) -> u16 {
 }
 
 /// How panels are read: 16 values a row hold its lower columns, 16 its upper ones, both maybe the same.
-pub(crate) trait Panels: Copy {
+trait Panels: Copy {
     type Value: Sync;
     /// Values of a panel for each row of the weight.
     const ROW: usize;
@@ -378,7 +378,7 @@ pub(crate) trait Panels: Copy {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct F32;
+struct F32;
 
 impl Panels for F32 {
     type Value = f32;
@@ -425,20 +425,20 @@ impl Panels for Bf16 {
     }
 }
 
-pub(crate) struct Multiply<'a, P: Panels> {
-    pub(crate) d_in: usize,
+struct Multiply<'a, P: Panels> {
+    d_in: usize,
     /// Which of a row's inputs meet the weights.
-    pub(crate) depth: Range<usize>,
+    depth: Range<usize>,
     /// `[rows, in]`
-    pub(crate) input: &'a [f32],
+    input: &'a [f32],
     /// Of some panels.
-    pub(crate) values: &'a [P::Value],
+    values: &'a [P::Value],
     /// `[rows, stride]`
-    pub(crate) sums: &'a mut [f32],
+    sums: &'a mut [f32],
     /// From a row of sums to the next.
-    pub(crate) stride: usize,
+    stride: usize,
     /// Columns that are the weight's.
-    pub(crate) width: usize,
+    width: usize,
 }
 
 impl<P: Panels> SimdOp for Multiply<'_, P> {
