@@ -1,25 +1,15 @@
 //! Checkpoints whose weights are stored as they will be held.
 
+use std::io;
 use std::path::Path;
 
 use blip_nn::Precision;
-use blip_weights::{Checkpoint, CheckpointWriter, DType, SCALE_SUFFIX, TensorInfo};
+use blip_weights::{COMPANIONS, Checkpoint, CheckpointWriter, DType, SCALE_SUFFIX, TensorInfo};
 
 use crate::part::layout_of;
+use crate::save::{HEAD, create_folder};
 use crate::{Error, Layout, Precisions};
 
-/// What lies beside the weights in a folder of Hugging Face's.
-const BESIDE: [&str; 7] = [
-    "config.json",
-    "generation_config.json",
-    "preprocessor_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-];
-
-const HEAD: &str = "text_decoder.cls.predictions.decoder.weight";
 const WORDS: &str = "text_decoder.bert.embeddings.word_embeddings.weight";
 
 /// Stores a checkpoint with the weights of its linear layers in the precisions that they will be held in, half or a quarter
@@ -31,8 +21,8 @@ const WORDS: &str = "text_decoder.bert.embeddings.word_embeddings.weight";
 ///
 /// # Errors
 ///
-/// What opening and reading give, [`Error::Write`] or [`Error::Weights`] if a file cannot be written. Files get their names
-/// when they are complete.
+/// What opening and reading give, [`Error::Write`] or [`Error::Weights`] if a file cannot be written, or `out` is the folder
+/// that is read. The weights get their name when they are complete.
 pub fn quantize(
     from: impl AsRef<Path>,
     precisions: impl Into<Precisions>,
@@ -44,11 +34,18 @@ pub fn quantize(
     if !from.is_dir() {
         return write(&checkpoint, &plan, out);
     }
-    std::fs::create_dir_all(out).map_err(|source| Error::Write {
-        path: out.to_owned(),
-        source,
-    })?;
-    for name in BESIDE {
+    create_folder(out)?;
+    if is_same(from, out) {
+        // A copy of a small file onto itself would be empty.
+        return Err(Error::Write {
+            path: out.to_owned(),
+            source: io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "expected another folder than the checkpoint's own",
+            ),
+        });
+    }
+    for name in COMPANIONS {
         let file = from.join(name);
         if file.is_file() {
             let path = out.join(name);
@@ -56,6 +53,12 @@ pub fn quantize(
         }
     }
     write(&checkpoint, &plan, &out.join("model.safetensors"))
+}
+
+/// Whether two paths are one folder.
+fn is_same(from: &Path, out: &Path) -> bool {
+    let real = [from, out].map(std::fs::canonicalize);
+    matches!(real, [Ok(from), Ok(out)] if from == out)
 }
 
 /// A tensor to write, what it is read from, and how it is stored.
@@ -231,6 +234,25 @@ mod tests {
                 assert!((got - want).abs() < within, "{precision}: {got} {want}");
             }
         }
+    }
+
+    #[test]
+    fn a_folder_is_not_written_over_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = BlipConfig::tiny();
+        let device = crate::Device::flex();
+        let model = BlipModel::from_seed(&config, Task::Captioning.parts(), 5, &device).unwrap();
+        let whole = folder.path().join("whole");
+        model.save(&config, Layout::HuggingFace, &whole).unwrap();
+        let read =
+            || ["config.json", "model.safetensors"].map(|name| std::fs::read(whole.join(name)).unwrap());
+        let before = read();
+        let error = quantize(&whole, Precision::Int8, whole.join("../whole")).unwrap_err();
+        assert!(
+            crate::error_chain(&error).contains("expected another folder"),
+            "{error}"
+        );
+        assert_eq!(read(), before);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::part::list;
 use crate::{BlipConfig, BlipModel, Error, Layout, Part, Task};
 
 /// What the language model's head is called, and what it is tied to.
-const HEAD: &str = "text_decoder.cls.predictions.decoder.weight";
+pub(crate) const HEAD: &str = "text_decoder.cls.predictions.decoder.weight";
 const HEAD_BIAS: &str = "text_decoder.cls.predictions.decoder.bias";
 const BIAS: &str = "text_decoder.cls.predictions.bias";
 
@@ -117,7 +117,7 @@ impl BlipModel {
     }
 }
 
-fn create_folder(folder: &Path) -> Result<(), Error> {
+pub(crate) fn create_folder(folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write {
         path: folder.to_owned(),
         source,

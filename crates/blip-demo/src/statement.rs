@@ -1,5 +1,7 @@
 //! Sentences about a scene, true or false by a single fact.
 
+use std::mem::swap;
+
 use rand::Rng;
 
 use crate::draw::Draw;
@@ -242,27 +244,28 @@ fn variants(claim: &Claim, kind: FactKind) -> Vec<Claim> {
     variants
 }
 
+/// Exchanges what two mentions say of one sort of fact.
+type Exchange = fn(&mut Mention, &mut Mention);
+
+const EXCHANGES: [(FactKind, Exchange); 5] = [
+    (FactKind::Color, |a, b| swap(&mut a.color, &mut b.color)),
+    (FactKind::Shape, |a, b| swap(&mut a.shape, &mut b.shape)),
+    (FactKind::Size, |a, b| swap(&mut a.size, &mut b.size)),
+    (FactKind::Place, |a, b| swap(&mut a.place, &mut b.place)),
+    (FactKind::Count, |a, b| swap(&mut a.count, &mut b.count)),
+];
+
 /// The claim with something exchanged between two mentions, or with a relation across, in every way there is.
 fn confusions(claim: &Claim) -> Vec<(Claim, FactKind)> {
     let mut confusions = Vec::new();
     for second in 1..claim.mentions.len() {
         for first in 0..second {
-            let [a, b] = [claim.mentions[first], claim.mentions[second]];
-            let mut push = |kind, a_changed, b_changed| {
+            for (kind, exchange) in EXCHANGES {
                 let mut variant = claim.clone();
-                (variant.mentions[first], variant.mentions[second]) = (a_changed, b_changed);
+                let (before, after) = variant.mentions.split_at_mut(second);
+                exchange(&mut before[first], &mut after[0]);
                 confusions.push((variant, kind));
-            };
-            let color = |of: Mention, color| Mention { color, ..of };
-            push(FactKind::Color, color(a, b.color), color(b, a.color));
-            let shape = |of: Mention, shape| Mention { shape, ..of };
-            push(FactKind::Shape, shape(a, b.shape), shape(b, a.shape));
-            let size = |of: Mention, size| Mention { size, ..of };
-            push(FactKind::Size, size(a, b.size), size(b, a.size));
-            let place = |of: Mention, place| Mention { place, ..of };
-            push(FactKind::Place, place(a, b.place), place(b, a.place));
-            let count = |of: Mention, count| Mention { count, ..of };
-            push(FactKind::Count, count(a, b.count), count(b, a.count));
+            }
         }
     }
     for (place, stated) in claim.relations.iter().enumerate() {

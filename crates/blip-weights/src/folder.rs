@@ -22,6 +22,17 @@ pub(crate) const NAMES: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
+/// Files of a model in the Hugging Face layout besides its weights, as far as it has them.
+pub const COMPANIONS: [&str; 7] = [
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+];
+
 /// Names that the error for a folder without weights lists.
 const LISTED: usize = 10;
 

@@ -21,19 +21,8 @@ use std::path::{Path, PathBuf};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::folder::{self, ShardIndex};
+use crate::folder::{self, COMPANIONS, ShardIndex};
 use crate::{Checkpoint, WeightsError};
-
-/// Files of a model besides its weights, as far as a repository has them.
-const COMPANIONS: [&str; 7] = [
-    "config.json",
-    "generation_config.json",
-    "preprocessor_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-];
 
 /// Largest answer about a repository.
 const MOST_JSON: u64 = 16 << 20;

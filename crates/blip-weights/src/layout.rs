@@ -59,23 +59,16 @@ pub(crate) fn place(parameter: &mut [f32], placement: Placement, stored: &Stored
 
 /// Multiplies what was placed by the scale of its output.
 fn scale(parameter: &mut [f32], placement: Placement, scales: &[f32]) {
-    let Placement {
-        out,
-        rest,
-        parts,
-        part,
-        out_last,
-    } = placement;
-    if out == 0 || rest == 0 {
+    if placement.elements() == 0 {
         return;
     }
-    if out_last {
-        for line in parameter.chunks_exact_mut(parts * out) {
-            let values = line[part * out..].iter_mut().zip(scales);
+    if placement.out_last {
+        for line in parameter.chunks_exact_mut(placement.parts * placement.out) {
+            let values = line[placement.part * placement.out..].iter_mut().zip(scales);
             values.for_each(|(value, scale)| *value *= scale);
         }
     } else {
-        let rows = parameter[part * placement.elements()..].chunks_exact_mut(rest);
+        let rows = parameter[placement.part * placement.elements()..].chunks_exact_mut(placement.rest);
         for (row, scale) in rows.zip(scales) {
             row.iter_mut().for_each(|value| *value *= scale);
         }

@@ -97,6 +97,7 @@ pub use checkpoint::{Checkpoint, SCALE_SUFFIX};
 pub use dtype::DType;
 pub use error::WeightsError;
 pub use fit::{LoadReport, check};
+pub use folder::COMPANIONS;
 #[cfg(feature = "hub")]
 pub use hub::{Hub, Progress};
 pub use key_map::KeyMap;
