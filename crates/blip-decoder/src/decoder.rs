@@ -1,6 +1,6 @@
 //! The decoder as a whole.
 
-use blip_nn::{Bert, BertConfig, KvCache, Precision, SizeError, TextDropout};
+use blip_nn::{Bert, BertConfig, KvCache, Precision, SizeError, TextDropout, on_workers};
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -160,7 +160,7 @@ impl blip_traits::TextDecoder for TextDecoder {
     fn start(&self, context: &HiddenStates) -> Result<DecoderCache, ModelError> {
         let groups = context.shape()[0];
         Ok(DecoderCache {
-            context: self.bert.project(context)?,
+            context: on_workers(&self.bert.device(), || self.bert.project(context))?,
             written: vec![KvCache::new(); self.bert.num_hidden_layers()],
             rows: groups,
             groups,
@@ -175,7 +175,7 @@ impl blip_traits::TextDecoder for TextDecoder {
             return Err(ModelError::shape("input_ids", expected, &[rows, tokens]));
         }
         let ids = self.bert.embeddings().read_ids(input_ids, state.length())?;
-        let logits = self.forward(ids, state);
+        let logits = on_workers(&self.bert.device(), || self.forward(ids, state));
         // The one device read of a step.
         let logits = logits
             .try_into_vec_as()

@@ -1,6 +1,6 @@
 //! The encoder of one text, alone or grounded in one picture.
 
-use blip_nn::{Bert, BertConfig, Precision, SizeError, TextDropout, hide_mask};
+use blip_nn::{Bert, BertConfig, Precision, SizeError, TextDropout, hide_mask, on_workers};
 use blip_traits::{AttentionMask, GroundedEncoder, HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
@@ -115,7 +115,9 @@ impl TextEncoder {
         let input_ids = self.bert.embeddings().read_ids(text, 0)?;
         let hide = padding(text.attention_mask(), &self.bert.device());
         let layers = context.map(|context| context.layers.as_slice());
-        let hidden = self.bert.forward(input_ids, hide.as_ref(), layers);
+        let hidden = on_workers(&self.bert.device(), || {
+            self.bert.forward(input_ids, hide.as_ref(), layers)
+        });
         HiddenStates::with_mask(hidden, text.attention_mask().clone())
     }
 }
@@ -140,7 +142,7 @@ impl GroundedEncoder for TextEncoder {
 
     fn ground(&self, image: &HiddenStates) -> Result<GroundedContext, ModelError> {
         Ok(GroundedContext {
-            layers: self.bert.project(image)?,
+            layers: on_workers(&self.bert.device(), || self.bert.project(image))?,
             images: image.shape()[0],
         })
     }

@@ -94,7 +94,10 @@ impl Quantized {
             .zip(weight.par_chunks_exact(columns.max(1)))
             .for_each(|(values, row)| {
                 for ((value, weight), inverse) in values.iter_mut().zip(row).zip(&inverse) {
-                    *value = (weight * inverse).round_ties_even().clamp(-LARGEST, LARGEST) as i8;
+                    // Of numbers of this size the lowest bits count whole ones: rounded to the nearest, ties to even.
+                    const WHOLE: f32 = 12_582_912.0;
+                    let within = (weight * inverse).max(-LARGEST).min(LARGEST);
+                    *value = (within + WHOLE).to_bits() as i8;
                 }
             });
         Self { values, steps }

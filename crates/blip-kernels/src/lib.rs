@@ -40,5 +40,5 @@ pub use gelu::{bias_gelu, gelu};
 pub use int8::Quantized;
 pub use norm::layer_norm;
 pub use packed::{PackedWeight, Precision};
-pub use parallel::{ThreadsError, set_num_threads};
+pub use parallel::{ThreadsError, on_workers, set_num_threads};
 pub use softmax::softmax;

@@ -37,6 +37,15 @@ pub fn set_num_threads(count: usize) -> Result<(), ThreadsError> {
     })
 }
 
+/// Does some work on one of the threads that compute.
+///
+/// A kernel that is called on another thread hands its work over and sleeps until it is done; of hundreds of short ones
+/// that is a good part of the time. On a thread that computes, they take their own share at once. Where the caller is on
+/// such a thread already, of any rayon pool, the work is done there.
+pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// Values below which one thread is faster than the waking of another.
 pub(crate) const GRAIN: usize = 16 * 1024;
 
@@ -91,6 +100,16 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn work_is_done_where_kernels_are_and_stays_in_its_pool() {
+        assert!(on_workers(|| rayon::current_thread_index().is_some()));
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(3)
+            .build()
+            .expect("a pool");
+        assert_eq!(pool.install(|| on_workers(rayon::current_num_threads)), 3);
     }
 
     #[test]

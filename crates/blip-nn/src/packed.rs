@@ -15,7 +15,8 @@ pub enum Precision {
     /// As they are: 4 bytes each.
     #[default]
     F32,
-    /// bfloat16, 2 bytes each; sums are of `f32`.
+    /// bfloat16, 2 bytes each; sums are of `f32`. Where many rows meet them on a processor with dot products of bf16
+    /// (AVX-512), the inputs are rounded to bf16 too.
     Bf16,
     /// 1 byte each, with a step for every output; inputs are rounded to eight bits too, row by row (to seven where the
     /// processor has no dot product of bytes).
@@ -43,43 +44,66 @@ pub fn is_packable(device: &Device) -> bool {
     };
 }
 
-/// The packed form of a [`Linear`](crate::Linear)'s weight, which then holds no other until somebody asks for it.
+/// Does some work on a device: on the CPU on one of the threads that compute, where its many kernels need not wake each
+/// other. On any other device it is done where it is.
+pub fn on_workers<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
+    #[cfg(feature = "flex")]
+    if cpu::applies(device) {
+        return blip_kernels::on_workers(work);
+    }
+    let _ = device;
+    work()
+}
+
+/// The packed form of a weight, such as a [`Linear`](crate::Linear)'s, which then holds no other until somebody asks for it.
 ///
 /// Whatever changes parameters (training, a record, a mapper) leaves the packed form behind.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Packed {
+pub struct Packed {
     #[cfg(feature = "flex")]
     weight: Option<std::sync::Arc<blip_kernels::PackedWeight>>,
 }
 
 impl Packed {
     /// Whether something is packed.
-    pub(crate) fn is_some(&self) -> bool {
+    pub fn is_some(&self) -> bool {
         #[cfg(feature = "flex")]
         return self.weight.is_some();
         #[cfg(not(feature = "flex"))]
         return false;
     }
 
-    /// Packs a weight, `[in, out]`, if it is where the kernels run; the parameter that is given back unpacks it when it
-    /// is read.
-    pub(crate) fn new(weight: Param<Tensor<2>>, precision: Precision) -> (Param<Tensor<2>>, Self) {
+    /// Packs a weight, `[…, out]`, if it is where the kernels run; the parameter that is given back unpacks it when it is
+    /// read.
+    pub fn new<const D: usize>(weight: Param<Tensor<D>>, precision: Precision) -> (Param<Tensor<D>>, Self) {
         #[cfg(feature = "flex")]
-        if let Some(packed) = cpu::pack(&weight.val(), precision) {
-            let packed = std::sync::Arc::new(packed);
-            let (id, device, shape) = (weight.id, weight.lazy_device(), weight.lazy_shape());
-            let held = packed.clone();
-            let unpack = move |device: &Device, _: bool| cpu::unpack(&held, device);
-            // It is trained, as it was: whoever moves the layer to an autodiff device finds it active.
-            let weight = Param::uninitialized(id, unpack, device, true, shape);
-            return (weight, Self { weight: Some(packed) });
+        if cpu::applies(&weight.lazy_device()) {
+            let shape = weight.lazy_shape();
+            let d_out = shape[D - 1];
+            let d_in = shape.num_elements() / d_out.max(1);
+            if let Some(packed) = cpu::pack(&weight.val().reshape([d_in, d_out]), precision) {
+                let packed = std::sync::Arc::new(packed);
+                let (id, device) = (weight.id, weight.lazy_device());
+                let (held, unpacked) = (packed.clone(), shape.clone());
+                let unpack =
+                    move |device: &Device, _: bool| cpu::unpack(&held, device).reshape(unpacked.clone());
+                // It is trained, as it was: whoever moves the layer to an autodiff device finds it active.
+                let weight = Param::uninitialized(id, unpack, device, true, shape);
+                return (weight, Self { weight: Some(packed) });
+            }
         }
         let _ = precision;
         (weight, Self::default())
     }
 
     /// `x W + b`, and GELU of it if that is wanted; `None` where nothing is packed or the input is not on the CPU.
-    pub(crate) fn forward(&self, input: &Tensor<3>, bias: &Tensor<1>, with_gelu: bool) -> Option<Tensor<3>> {
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[batch, tokens, in]`, where `in` is all but the last axis of the weight
+    /// - bias: `[out]`
+    /// - output: `[batch, tokens, out]`
+    pub fn forward(&self, input: &Tensor<3>, bias: &Tensor<1>, with_gelu: bool) -> Option<Tensor<3>> {
         #[cfg(feature = "flex")]
         return cpu::linear(input, self.weight.as_ref()?, bias, with_gelu);
         #[cfg(not(feature = "flex"))]

@@ -9,6 +9,7 @@
 //!
 //! Source: timm 0.4.12 `PatchEmbed`; transformers 5.23 `BlipVisionEmbeddings`.
 
+use blip_nn::{Packed, Precision};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -20,6 +21,7 @@ pub struct PatchProjection {
     /// `[3, patch, patch, hidden_size]`: a convolution's `[hidden_size, 3, patch, patch]`, as it is multiplied.
     weight: Param<Tensor<4>>,
     bias: Param<Tensor<1>>,
+    packed: Packed,
 }
 
 /// Cuts pictures into patches and embeds each.
@@ -36,7 +38,20 @@ impl PatchEmbed {
             proj: PatchProjection {
                 weight: normal.init([3, patch, patch, width], device),
                 bias: Initializer::Zeros.init([width], device),
+                packed: Packed::default(),
             },
+        }
+    }
+
+    /// The same for inference on a CPU: see [`blip_nn::Linear::packed`]. Pixels meet weights of `f32` always.
+    pub(crate) fn packed(self) -> Self {
+        if self.proj.packed.is_some() {
+            return self;
+        }
+        let (weight, packed) = Packed::new(self.proj.weight, Precision::F32);
+        let bias = self.proj.bias;
+        Self {
+            proj: PatchProjection { weight, bias, packed },
         }
     }
 
@@ -48,7 +63,7 @@ impl PatchEmbed {
     /// - output: `[batch, patches, hidden_size]`
     pub fn forward(&self, pixel_values: Tensor<4>) -> Tensor<3> {
         let [batch, channels, height, width] = pixel_values.dims();
-        let [_, patch, _, hidden_size] = self.proj.weight.dims();
+        let [_, patch, _, hidden_size] = self.proj.weight.lazy_shape().dims();
         let (rows, columns) = (height / patch, width / patch);
         let inside = channels * patch * patch;
 
@@ -57,14 +72,18 @@ impl PatchEmbed {
             .reshape([batch, channels, rows, patch, columns, patch])
             // [batch, rows, columns, channels, patch, patch]
             .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch * rows * columns, inside]);
+            .reshape([batch, rows * columns, inside]);
+        if let Some(embedded) = self.proj.packed.forward(&patches, &self.proj.bias.val(), false) {
+            return embedded;
+        }
+        let patches = patches.reshape([batch * rows * columns, inside]);
         let weight = self.proj.weight.val().reshape([inside, hidden_size]);
         let embedded = patches.matmul(weight) + self.proj.bias.val().unsqueeze();
         embedded.reshape([batch, rows * columns, hidden_size])
     }
 
     pub(crate) fn device(&self) -> Device {
-        self.proj.weight.device()
+        self.proj.weight.lazy_device()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The whole encoder.
 
-use blip_nn::{LayerNorm, Precision};
+use blip_nn::{LayerNorm, Precision, on_workers};
 use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -111,6 +111,7 @@ impl VisionTransformer {
 
     /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
     pub fn packed(mut self, precision: Precision) -> Self {
+        self.patch_embed = self.patch_embed.packed();
         let blocks = self.blocks.into_iter();
         self.blocks = blocks.map(|block| block.packed(precision)).collect();
         self
@@ -186,9 +187,9 @@ impl ImageEncoder for VisionTransformer {
             ));
         }
         let data = TensorData::new(pixel_values.as_slice().to_vec(), shape);
-        Ok(HiddenStates::new(
-            self.forward(Tensor::from_data(data, &self.device())),
-        ))
+        let device = self.device();
+        let states = on_workers(&device, || self.forward(Tensor::from_data(data, &device)));
+        Ok(HiddenStates::new(states))
     }
 
     fn hidden_size(&self) -> usize {
