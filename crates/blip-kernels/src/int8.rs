@@ -96,7 +96,7 @@ impl Quantized {
                 for ((value, weight), inverse) in values.iter_mut().zip(row).zip(&inverse) {
                     // Of numbers of this size the lowest bits count whole ones: rounded to the nearest, ties to even.
                     const WHOLE: f32 = 12_582_912.0;
-                    let within = (weight * inverse).max(-LARGEST).min(LARGEST);
+                    let within = (weight * inverse).clamp(-LARGEST, LARGEST);
                     *value = (within + WHOLE).to_bits() as i8;
                 }
             });
@@ -502,8 +502,8 @@ fn range(input: &[f32]) -> Option<[f32; 2]> {
         odd[lane] += value * 0.0;
     };
     for values in whole {
-        for lane in 0..16 {
-            widen(lane, values[lane]);
+        for (lane, value) in values.iter().enumerate() {
+            widen(lane, *value);
         }
     }
     for (lane, value) in rest.iter().enumerate() {

@@ -11,6 +11,7 @@
 
 use std::arch::x86_64::*;
 use std::array::from_fn;
+use std::mem::transmute;
 use std::slice::ChunksMut;
 
 use crate::int8::{Row, add_row, quantize_terms};
@@ -280,7 +281,7 @@ fn round_pairs(input: &[f32], pairs: &mut [u32]) {
         // SAFETY: 16 values are a vector of f32, and of bf16 one of 32 bytes, as the pairs are.
         unsafe {
             let rounded = _mm512_cvtneps_pbh(_mm512_loadu_ps(input.as_ptr()));
-            *pairs = std::mem::transmute::<__m256bh, [u32; 8]>(rounded);
+            *pairs = transmute::<__m256bh, [u32; 8]>(rounded);
         }
     }
     if !rest.is_empty() {
@@ -307,11 +308,11 @@ fn dpbf16<const R: usize>(inputs: &[u32], weights: &[Pairs], sums: &mut [[f32; W
             let [first, second] = [first, second].map(|pairs| _mm512_loadu_si512(pairs.as_ptr().cast()));
             let lower = _mm512_mask_mov_epi16(first, 0xaaaa_aaaa, _mm512_slli_epi32::<16>(second));
             let upper = _mm512_mask_mov_epi16(second, 0x5555_5555, _mm512_srli_epi32::<16>(first));
-            [std::mem::transmute(lower), std::mem::transmute(upper)]
+            [lower, upper].map(|bits| transmute::<__m512i, __m512bh>(bits))
         };
         for row in 0..R {
             // SAFETY: vectors of bf16 are bits as others are.
-            let input = unsafe { std::mem::transmute(_mm512_set1_epi32(inputs[row] as i32)) };
+            let input = unsafe { transmute::<__m512i, __m512bh>(_mm512_set1_epi32(inputs[row] as i32)) };
             for vector in 0..2 {
                 totals[row][vector] = _mm512_dpbf16_ps(totals[row][vector], input, weights[vector]);
             }
