@@ -1,6 +1,6 @@
 //! The whole encoder.
 
-use blip_nn::{LayerNorm, Precision, on_workers};
+use blip_nn::{LayerNorm, Precision, is_packable, on_workers};
 use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -175,6 +175,10 @@ impl VisionTransformer {
     }
 }
 
+/// Tokens that are encoded at once on a CPU. What lies between two layers leaves the caches with more of them: eight
+/// pictures at once take longer than one after the other.
+const ROWS: usize = 1024;
+
 impl ImageEncoder for VisionTransformer {
     fn encode(&self, pixel_values: &PixelValues) -> Result<HiddenStates, ModelError> {
         let shape = pixel_values.shape();
@@ -186,9 +190,24 @@ impl ImageEncoder for VisionTransformer {
                 &shape,
             ));
         }
-        let data = TensorData::new(pixel_values.as_slice().to_vec(), shape);
         let device = self.device();
-        let states = on_workers(&device, || self.forward(Tensor::from_data(data, &device)));
+        let pictures = match is_packable(&device) {
+            true => (ROWS / self.tokens()).max(1),
+            false => shape[0].max(1),
+        };
+        let states = on_workers(&device, || {
+            let size = pictures * shape[1] * height * width;
+            let batches = pixel_values.as_slice().chunks(size).map(|values| {
+                let batch = values.len() * pictures / size;
+                let data = TensorData::new(values.to_vec(), [batch, shape[1], height, width]);
+                self.forward(Tensor::from_data(data, &device))
+            });
+            let mut states: Vec<Tensor<3>> = batches.collect();
+            match states.len() {
+                1 => states.remove(0),
+                _ => Tensor::cat(states, 0),
+            }
+        });
         Ok(HiddenStates::new(states))
     }
 
@@ -261,9 +280,15 @@ mod tests {
                 .collect()
         };
         let one = |seed| PixelValues::new(noise(seed), [1, 32, 32]).unwrap();
-        let both = PixelValues::concat(&[one(1), one(2)]).unwrap();
-        let batch: Vec<f32> = vit.encode(&both).unwrap().states().try_to_vec_as().unwrap();
-        for (index, seed) in [1, 2].into_iter().enumerate() {
+        // More than are encoded at once, and not a whole number of times.
+        let count = 2 * (ROWS / vit.tokens()) + 1;
+        let seeds = 0..count as u32;
+        let pictures: Vec<PixelValues> = seeds.clone().map(one).collect();
+        let all = PixelValues::concat(&pictures).unwrap();
+        let batch = vit.encode(&all).unwrap();
+        assert_eq!(batch.shape(), [count, 17, 32]);
+        let batch: Vec<f32> = batch.states().try_to_vec_as().unwrap();
+        for (index, seed) in seeds.enumerate() {
             let alone: Vec<f32> = vit.encode(&one(seed)).unwrap().states().try_to_vec_as().unwrap();
             let part = &batch[index * alone.len()..(index + 1) * alone.len()];
             for (got, want) in part.iter().zip(&alone) {
