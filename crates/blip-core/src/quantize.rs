@@ -185,13 +185,18 @@ mod tests {
         }
     }
 
+    fn captioning() -> (BlipConfig, BlipModel) {
+        let config = BlipConfig::tiny();
+        let device = crate::Device::flex();
+        let model = BlipModel::from_seed(&config, Task::Captioning.parts(), 5, &device).unwrap();
+        (config, model)
+    }
+
     /// What is stored small is what is held small, in either layout, and takes as little room.
     #[test]
     fn what_is_stored_is_what_the_whole_checkpoint_is_held_as() {
         let folder = tempfile::tempdir().unwrap();
-        let config = BlipConfig::tiny();
-        let device = crate::Device::flex();
-        let model = BlipModel::from_seed(&config, Task::Captioning.parts(), 5, &device).unwrap();
+        let (config, model) = captioning();
         for (layout, name) in [(Layout::HuggingFace, "folder"), (Layout::Salesforce, "file.pth")] {
             let whole = folder.path().join(name);
             model.save(&config, layout, &whole).unwrap();
@@ -239,9 +244,7 @@ mod tests {
     #[test]
     fn a_folder_is_not_written_over_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let config = BlipConfig::tiny();
-        let device = crate::Device::flex();
-        let model = BlipModel::from_seed(&config, Task::Captioning.parts(), 5, &device).unwrap();
+        let (config, model) = captioning();
         let whole = folder.path().join("whole");
         model.save(&config, Layout::HuggingFace, &whole).unwrap();
         let read =

@@ -338,11 +338,10 @@ impl ManyQueries<'_> {
     fn hide(&mut self) {
         let Hidden { keys: mask, causal } = self.attention.hidden;
         let [queries, keys] = [self.attention.query.shape[2], self.attention.key.shape[2]];
-        let rows = self.scores.chunks_exact_mut(BLOCK).take(keys);
         if mask.is_none() && !causal {
             return;
         }
-        for (key, row) in rows.enumerate() {
+        for (key, row) in self.scores.chunks_exact_mut(BLOCK).take(keys).enumerate() {
             if mask.is_some_and(|mask| mask[self.batch * keys + key]) {
                 row.fill(f32::NEG_INFINITY);
             } else if causal {

@@ -21,7 +21,7 @@ use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix
 use rten_tensor::NdTensorView;
 
 #[cfg(target_arch = "x86_64")]
-use crate::packed::{FEW, WIDTH};
+use crate::packed::{FEW, WIDTH, by_panels, by_rows};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{Bytes, Quads, STRIP};
 
@@ -247,45 +247,29 @@ impl Int8 {
         let terms = if count <= FINE_ROWS { 2 } else { 1 };
         match &self.form {
             #[cfg(target_arch = "x86_64")]
-            Form::Panels(bytes, panels) if count <= FEW => {
-                let strips = Strips::new(*bytes, input, d_in, terms);
-                let panels = panels.par_chunks_exact(d_in.div_ceil(4));
-                let least = (64 * 1024 / (d_in * WIDTH)).max(1);
-                // [panels][rows][32]: a thread writes what no other does.
-                let mut products = vec![0.0; panels.len() * count * WIDTH];
-                products
-                    .par_chunks_exact_mut(count * WIDTH)
-                    .zip(panels)
-                    .enumerate()
-                    .with_min_len(least)
-                    .for_each(|(panel, (products, quads))| {
-                        let columns = panel * WIDTH..d_out.min((panel + 1) * WIDTH);
-                        self.add_strips(*bytes, &strips, quads, columns, products, WIDTH);
-                    });
-                for (panel, products) in products.chunks_exact(count * WIDTH).enumerate() {
-                    let columns = panel * WIDTH..d_out.min((panel + 1) * WIDTH);
-                    for (output, products) in output.chunks_exact_mut(d_out).zip(products.chunks_exact(WIDTH))
-                    {
-                        for (output, product) in output[columns.clone()].iter_mut().zip(products) {
-                            *output += product;
-                        }
-                    }
-                }
-            }
-            #[cfg(target_arch = "x86_64")]
             Form::Panels(bytes, panels) => {
-                let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
-                output
-                    .par_chunks_mut(each * d_out)
-                    .zip(input.par_chunks(each * d_in))
-                    .for_each(|(output, input)| {
-                        let strips = Strips::new(*bytes, input, d_in, terms);
-                        for (panel, quads) in panels.chunks_exact(d_in.div_ceil(4)).enumerate() {
-                            let columns = panel * WIDTH..d_out.min((panel + 1) * WIDTH);
-                            let output = &mut output[columns.start..];
-                            self.add_strips(*bytes, &strips, quads, columns, output, d_out);
-                        }
+                let quads = d_in.div_ceil(4);
+                let add = |strips: &Strips, those: Range<usize>, output: &mut [f32], stride: usize| {
+                    let columns = those
+                        .clone()
+                        .map(|panel| panel * WIDTH..d_out.min((panel + 1) * WIDTH));
+                    let panels = panels[those.start * quads..].chunks_exact(quads);
+                    for (index, (columns, quads)) in columns.zip(panels).enumerate() {
+                        let output = &mut output[index * WIDTH..];
+                        self.add_strips(*bytes, strips, quads, columns, output, stride);
+                    }
+                };
+                if count <= FEW {
+                    let strips = Strips::new(*bytes, input, d_in, terms);
+                    by_panels(output, [d_in, d_out], |those, sums, stride| {
+                        add(&strips, those, sums, stride);
                     });
+                } else {
+                    by_rows(input, output, [d_in, d_out], |input, output| {
+                        let strips = Strips::new(*bytes, input, d_in, terms);
+                        add(&strips, 0..d_out.div_ceil(WIDTH), output, d_out);
+                    });
+                }
             }
             Form::Other(packed) => {
                 let largest = self.largest_input();
@@ -296,7 +280,9 @@ impl Int8 {
                     .zip(input.par_chunks_exact(d_in))
                     .zip(&mut rows)
                     .with_min_len(4)
-                    .for_each(|((quantized, input), rows)| *rows = quantize_terms(input, largest, quantized));
+                    .for_each(|((quantized, input), rows)| {
+                        *rows = quantize_terms(input, largest, terms, quantized)
+                    });
                 let products = self.products(packed.as_ref(), &quantized);
                 output
                     .par_chunks_exact_mut(d_out)
@@ -388,7 +374,7 @@ impl Strips {
         // What is beyond a row's inputs stays zero, and meets zeros.
         let mut quantized = vec![0; terms * 4 * quads];
         for input in input.chunks_exact(d_in) {
-            let of_row = bytes.quantize(input, &mut quantized);
+            let of_row = bytes.quantize(input, terms, &mut quantized);
             for (quantized, row) in quantized.chunks_exact(4 * quads).zip(of_row) {
                 let (first, at) = (rows.len() / strip * strip, rows.len() % strip);
                 let places = values[first * quads + at..].iter_mut();
@@ -412,13 +398,10 @@ pub(crate) fn add_row(output: &mut [f32], products: &[i32], row: Row, steps: &[f
     }
 }
 
-/// Rounds a row, and what that leaves of it if there is room for a second one.
+/// Rounds a row, and with two terms what that leaves of it.
 #[inline(always)]
-pub(crate) fn quantize_terms(input: &[f32], largest: f32, quantized: &mut [u8]) -> [Row; 2] {
-    let (values, rest) = match quantized.len() < 2 * input.len() {
-        true => (quantized, [].as_mut_slice()),
-        false => quantized.split_at_mut(quantized.len() / 2),
-    };
+pub(crate) fn quantize_terms(input: &[f32], largest: f32, terms: usize, quantized: &mut [u8]) -> [Row; 2] {
+    let (values, rest) = quantized.split_at_mut(quantized.len() / terms);
     let row = quantize_row(input, largest, values);
     match rest {
         [] => [row; 2],

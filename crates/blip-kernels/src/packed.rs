@@ -190,67 +190,31 @@ impl PackedWeight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), self.columns, "a bias of another size");
         }
+        begin(output, self.columns, bias);
         match (&self.held, count) {
             // No inputs, no products.
-            _ if self.rows == 0 => begin(output, self.columns, bias),
-            (Held::Int8(weight), _) => {
-                begin(output, self.columns, bias);
-                weight.add_product(input, output);
-            }
-            (_, ..=FEW) => self.multiply_few(input, bias, output),
-            _ => self.multiply_many(input, bias, output),
+            _ if self.rows == 0 => {}
+            (Held::Int8(weight), _) => weight.add_product(input, output),
+            (_, ..=FEW) => by_panels(output, [self.rows, self.columns], |panels, sums, stride| {
+                self.add_product(panels, 0..self.rows, input, sums, stride);
+            }),
+            _ => by_rows(input, output, [self.rows, self.columns], |input, output| {
+                self.add_rows(input, output);
+            }),
         }
     }
 
-    /// Threads take panels: each weight is read once, by one of them.
-    fn multiply_few(&self, input: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-        let count = output.len() / self.columns;
-        let panels = self.columns.div_ceil(WIDTH);
-        // A thread is worth its waking from some hundred kilobytes on.
-        let least = (64 * 1024 / (self.rows * WIDTH)).max(1);
-        let each = panels.div_ceil(4 * rayon::current_num_threads()).max(least);
-        // [pieces][rows][32 * each]: a thread writes what no other does.
-        let width = WIDTH * each;
-        let mut sums = vec![0.0; panels.div_ceil(each) * count * width];
-        sums.par_chunks_mut(count * width)
-            .enumerate()
-            .for_each(|(piece, sums)| {
-                let panels = piece * each..panels.min((piece + 1) * each);
-                self.add_product(panels, 0..self.rows, input, sums, width);
-            });
-        begin(output, self.columns, bias);
-        for (piece, sums) in sums.chunks(count * width).enumerate() {
-            let first = piece * width;
-            let columns = width.min(self.columns - first);
-            for (row, sums) in sums.chunks(width).enumerate() {
-                let output = &mut output[row * self.columns + first..][..columns];
-                for (output, sum) in output.iter_mut().zip(sums) {
-                    *output += sum;
-                }
-            }
+    /// A piece of a panel stays in the first cache for all rows of a thread.
+    fn add_rows(&self, input: &[f32], output: &mut [f32]) {
+        #[cfg(target_arch = "x86_64")]
+        if let (Held::Bf16(values), Some(dot)) = (&self.held, DotBf16::detect()) {
+            return self.add_bf16(dot, values, input, output);
         }
-    }
-
-    /// Threads take rows: a piece of a panel stays in the first cache for all rows of a thread.
-    fn multiply_many(&self, input: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-        let count = output.len() / self.columns;
-        let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
-        let inputs = input.par_chunks(each * self.rows);
-        output
-            .par_chunks_mut(each * self.columns)
-            .zip(inputs)
-            .for_each(|(output, input)| {
-                begin(output, self.columns, bias);
-                #[cfg(target_arch = "x86_64")]
-                if let (Held::Bf16(values), Some(dot)) = (&self.held, DotBf16::detect()) {
-                    return self.add_bf16(dot, values, input, output);
-                }
-                let panels = 0..self.columns.div_ceil(WIDTH);
-                for from in (0..self.rows).step_by(DEPTH) {
-                    let depth = from..self.rows.min(from + DEPTH);
-                    self.add_product(panels.clone(), depth, input, output, self.columns);
-                }
-            });
+        let panels = 0..self.columns.div_ceil(WIDTH);
+        for from in (0..self.rows).step_by(DEPTH) {
+            let depth = from..self.rows.min(from + DEPTH);
+            self.add_product(panels.clone(), depth, input, output, self.columns);
+        }
     }
 
     /// Adds rows, rounded to bf16, times weights of bf16.
@@ -341,6 +305,51 @@ fn pack<T: Clone + Default + Send>(
             }
         });
     packed
+}
+
+/// Adds few rows of products: threads take panels, and each weight is read once, by one of them. `add` is given some panels,
+/// where their products go, `[rows, stride]` from the first panel's first column on, and the stride.
+pub(crate) fn by_panels(
+    output: &mut [f32],
+    [d_in, d_out]: [usize; 2],
+    add: impl Fn(Range<usize>, &mut [f32], usize) + Sync,
+) {
+    let count = output.len() / d_out;
+    let panels = d_out.div_ceil(WIDTH);
+    // A thread is worth its waking from some hundred kilobytes on.
+    let least = (64 * 1024 / (d_in * WIDTH)).max(1);
+    let each = panels.div_ceil(4 * rayon::current_num_threads()).max(least);
+    // [pieces][rows][32 * each]: a thread writes what no other does.
+    let width = WIDTH * each;
+    let mut sums = vec![0.0; panels.div_ceil(each) * count * width];
+    sums.par_chunks_mut(count * width)
+        .enumerate()
+        .for_each(|(piece, sums)| add(piece * each..panels.min((piece + 1) * each), sums, width));
+    for (piece, sums) in sums.chunks(count * width).enumerate() {
+        let first = piece * width;
+        let columns = width.min(d_out - first);
+        for (row, sums) in sums.chunks(width).enumerate() {
+            let output = &mut output[row * d_out + first..][..columns];
+            for (output, sum) in output.iter_mut().zip(sums) {
+                *output += sum;
+            }
+        }
+    }
+}
+
+/// Adds many rows of products: threads take rows. `add` is given some of the inputs and of the outputs.
+pub(crate) fn by_rows(
+    input: &[f32],
+    output: &mut [f32],
+    [d_in, d_out]: [usize; 2],
+    add: impl Fn(&[f32], &mut [f32]) + Sync,
+) {
+    let count = output.len() / d_out;
+    let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
+    output
+        .par_chunks_mut(each * d_out)
+        .zip(input.par_chunks(each * d_in))
+        .for_each(|(output, input)| add(input, output));
 }
 
 /// Rows of nothing but the bias, or zeros.

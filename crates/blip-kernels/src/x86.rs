@@ -27,9 +27,9 @@ pub(crate) type Pairs = [i32; WIDTH / 2];
 pub(crate) const STRIP: usize = 12;
 
 /// Calls a kernel with as many rows as there are sums.
-macro_rules! by_rows {
+macro_rules! strip {
     ($strip:ident($inputs:expr, $weights:expr, $sums:expr)) => {
-        by_rows!($strip($inputs, $weights, $sums) 1 2 3 4 5 6 7 8 9 10 11 12)
+        strip!($strip($inputs, $weights, $sums) 1 2 3 4 5 6 7 8 9 10 11 12)
     };
     ($strip:ident($inputs:expr, $weights:expr, $sums:expr) $($rows:literal)*) => {
         match $sums.len() {
@@ -68,14 +68,14 @@ impl Bytes {
     }
 
     /// [`quantize_terms`], by this processor's vectors.
-    pub(crate) fn quantize(self, input: &[f32], quantized: &mut [u8]) -> [Row; 2] {
+    pub(crate) fn quantize(self, input: &[f32], terms: usize, quantized: &mut [u8]) -> [Row; 2] {
         let largest = self.largest_input();
         // SAFETY: `self` is proof of the features.
         unsafe {
             if self.vnni {
-                quantize_512(input, largest, quantized)
+                quantize_512(input, largest, terms, quantized)
             } else {
-                quantize_256(input, largest, quantized)
+                quantize_256(input, largest, terms, quantized)
             }
         }
     }
@@ -123,21 +123,21 @@ impl Bytes {
             "inputs of another depth"
         );
         if self.vnni {
-            by_rows!(vnni(inputs, weights, sums));
+            strip!(vnni(inputs, weights, sums));
         } else {
-            by_rows!(maddubs(inputs, weights, sums));
+            strip!(maddubs(inputs, weights, sums));
         }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn quantize_512(input: &[f32], largest: f32, quantized: &mut [u8]) -> [Row; 2] {
-    quantize_terms(input, largest, quantized)
+fn quantize_512(input: &[f32], largest: f32, terms: usize, quantized: &mut [u8]) -> [Row; 2] {
+    quantize_terms(input, largest, terms, quantized)
 }
 
 #[target_feature(enable = "avx2")]
-fn quantize_256(input: &[f32], largest: f32, quantized: &mut [u8]) -> [Row; 2] {
-    quantize_terms(input, largest, quantized)
+fn quantize_256(input: &[f32], largest: f32, terms: usize, quantized: &mut [u8]) -> [Row; 2] {
+    quantize_terms(input, largest, terms, quantized)
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -261,7 +261,7 @@ impl DotBf16 {
     pub(crate) fn multiply(self, inputs: &[u32], weights: &[Pairs], sums: &mut [[f32; WIDTH]]) {
         let pairs = weights.len().div_ceil(2);
         assert_eq!(inputs.len(), pairs * sums.len(), "inputs of another depth");
-        by_rows!(dpbf16(inputs, weights, sums));
+        strip!(dpbf16(inputs, weights, sums));
     }
 }
 

@@ -78,12 +78,10 @@ impl Packed {
     pub fn new<const D: usize>(weight: Param<Tensor<D>>, precision: Precision) -> (Param<Tensor<D>>, Self) {
         #[cfg(feature = "flex")]
         if cpu::applies(&weight.lazy_device()) {
-            let shape = weight.lazy_shape();
-            let d_out = shape[D - 1];
-            let d_in = shape.num_elements() / d_out.max(1);
-            if let Some(packed) = cpu::pack(&weight.val().reshape([d_in, d_out]), precision) {
+            let (id, device, shape) = (weight.id, weight.lazy_device(), weight.lazy_shape());
+            let rows = weight.val().flatten(0, D - 2);
+            if let Some(packed) = cpu::pack(&rows, precision) {
                 let packed = std::sync::Arc::new(packed);
-                let (id, device) = (weight.id, weight.lazy_device());
                 let (held, unpacked) = (packed.clone(), shape.clone());
                 let unpack =
                     move |device: &Device, _: bool| cpu::unpack(&held, device).reshape(unpacked.clone());

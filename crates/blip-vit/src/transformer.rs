@@ -193,13 +193,13 @@ impl ImageEncoder for VisionTransformer {
         let device = self.device();
         let pictures = match is_packable(&device) {
             true => (ROWS / self.tokens()).max(1),
-            false => shape[0].max(1),
+            false => shape[0],
         };
         let states = on_workers(&device, || {
-            let size = pictures * shape[1] * height * width;
-            let batches = pixel_values.as_slice().chunks(size).map(|values| {
-                let batch = values.len() * pictures / size;
-                let data = TensorData::new(values.to_vec(), [batch, shape[1], height, width]);
+            let size = shape[1] * height * width;
+            let batches = pixel_values.as_slice().chunks(pictures * size).map(|values| {
+                let shape = [values.len() / size, shape[1], height, width];
+                let data = TensorData::new(values.to_vec(), shape);
                 self.forward(Tensor::from_data(data, &device))
             });
             let mut states: Vec<Tensor<3>> = batches.collect();
