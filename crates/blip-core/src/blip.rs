@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use blip_decoder::TextDecoder;
 use blip_encoder::{ClassHead, PairEncoder, TextEncoder};
-use blip_nn::{Linear, Precision, is_packable};
+use blip_nn::{Linear, Packing, Precision, is_packable};
 use blip_processor::{ImageProcessor, ImageProcessorConfig};
 use blip_tasks::{Embedder, TextPolicy};
 use blip_traits::Tokenizer;
@@ -15,6 +15,7 @@ use crate::loader::loaders;
 use crate::model::check_precisions;
 use crate::picture::PictureReader;
 use crate::source::{Source, built_in};
+use crate::stored::StoredWeights;
 use crate::{
     BlipConfig, BlipModel, Captioner, Classifier, Error, FeatureExtractor, LoadOptions, Matcher,
     PairReasoner, Part, QuestionAnswerer, Reference, Retriever, Task,
@@ -81,8 +82,9 @@ impl Blip {
         let keys = BlipModel::keys(source.layout, parts);
         let (checkpoint, device) = (&source.checkpoint, source.device());
         let (model, _) = match is_packable(device) {
-            true => load_module_packed(checkpoint, model, &keys, device, |model| {
-                model.pack(source.precisions())
+            true => load_module_packed(checkpoint, model, &keys, device, |model, promises| {
+                let stored = StoredWeights(promises);
+                model.pack(source.precisions(), Packing::from_source(&stored))
             })?,
             false => load_module(checkpoint, model, &keys, device)?,
         };

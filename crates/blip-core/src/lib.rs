@@ -84,6 +84,7 @@ mod retriever;
 mod save;
 mod seed;
 mod source;
+mod stored;
 mod tokenizer;
 
 pub use blip_decoder::TextDecoder;

@@ -2,7 +2,7 @@
 
 use blip_decoder::{DECODER_FALLBACKS, DECODER_KEYS, TextDecoder};
 use blip_encoder::{CLASS_HEAD_KEYS, ClassHead, PAIR_KEYS, PairEncoder, TextEncoder};
-use blip_nn::{BERT_KEYS, BertConfig, Linear, Precision, is_packable};
+use blip_nn::{BERT_KEYS, BertConfig, Linear, Packing, Precision, is_packable};
 use blip_vit::{HUGGING_FACE_KEYS, VisionTransformer};
 use blip_weights::KeyMap;
 use burn::module::Module;
@@ -92,24 +92,26 @@ impl BlipModel {
     pub fn packed(self, precisions: impl Into<Precisions>) -> Result<Self, Error> {
         let precisions = precisions.into();
         check_precisions(&precisions, &self.visual_encoder.device())?;
-        Ok(self.pack(&precisions))
+        Ok(self.pack(&precisions, Packing::default()))
     }
 
     /// The same, where it is known that the device allows it.
-    pub(crate) fn pack(self, precisions: &Precisions) -> Self {
-        let linear = |linear: Option<Linear>| linear.map(|linear| linear.packed(Precision::F32));
-        let of_texts = precisions.text_encoder;
+    pub(crate) fn pack(self, precisions: &Precisions, packing: Packing) -> Self {
+        let heads = packing.with_precision(Precision::F32);
+        let linear = |linear: Option<Linear>| linear.map(|linear| linear.packed(heads));
+        let of_texts = packing.with_precision(precisions.text_encoder);
+        let of_decoder = packing.with_precision(precisions.text_decoder);
         Self {
-            visual_encoder: self.visual_encoder.packed(precisions.image_encoder),
+            visual_encoder: self
+                .visual_encoder
+                .packed(packing.with_precision(precisions.image_encoder)),
             text_encoder: self.text_encoder.map(|encoder| encoder.packed(of_texts)),
             pair_encoder: self.pair_encoder.map(|encoder| encoder.packed(of_texts)),
-            text_decoder: self
-                .text_decoder
-                .map(|decoder| decoder.packed(precisions.text_decoder)),
+            text_decoder: self.text_decoder.map(|decoder| decoder.packed(of_decoder)),
             vision_proj: linear(self.vision_proj),
             text_proj: linear(self.text_proj),
             itm_head: linear(self.itm_head),
-            cls_head: self.cls_head.map(|head| head.packed(Precision::F32)),
+            cls_head: self.cls_head.map(|head| head.packed(heads)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The decoder as a whole.
 
-use blip_nn::{Bert, BertConfig, KvCache, Precision, SizeError, TextDropout, on_workers};
+use blip_nn::{Bert, BertConfig, KvCache, Packing, SizeError, TextDropout, on_workers};
 use blip_traits::{DecoderState, HiddenStates, Logits, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -87,10 +87,11 @@ impl TextDecoder {
     }
 
     /// The same decoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         Self {
-            bert: self.bert.packed(precision),
-            head: self.head.packed(precision),
+            bert: self.bert.packed(packing),
+            head: self.head.packed(packing),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From a token's vector to scores over the vocabulary.
 
-use blip_nn::{BertConfig, LayerNorm, Linear, Precision};
+use blip_nn::{BertConfig, LayerNorm, Linear, Packing};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -36,10 +36,10 @@ impl LmHead {
         self
     }
 
-    pub(crate) fn packed(self, precision: Precision) -> Self {
+    pub(crate) fn packed(self, packing: Packing) -> Self {
         Self {
-            dense: self.dense.packed(precision),
-            decoder: self.decoder.packed(precision),
+            dense: self.dense.packed(packing),
+            decoder: self.decoder.packed(packing),
             ..self
         }
     }

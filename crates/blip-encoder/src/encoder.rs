@@ -1,6 +1,6 @@
 //! The encoder of one text, alone or grounded in one picture.
 
-use blip_nn::{Bert, BertConfig, Precision, SizeError, TextDropout, hide_mask, on_workers};
+use blip_nn::{Bert, BertConfig, Packing, SizeError, TextDropout, hide_mask, on_workers};
 use blip_traits::{AttentionMask, GroundedEncoder, HiddenStates, ModelError, TokenBatch};
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
@@ -43,9 +43,10 @@ impl TextEncoder {
     }
 
     /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         Self {
-            bert: self.bert.packed(precision),
+            bert: self.bert.packed(packing),
         }
     }
 

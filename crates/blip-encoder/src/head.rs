@@ -1,6 +1,6 @@
 //! The head that judges a sentence.
 
-use blip_nn::{Linear, Precision};
+use blip_nn::{Linear, Packing};
 use blip_traits::{Features, Head, HiddenStates, ModelError};
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -28,10 +28,11 @@ impl ClassHead {
     }
 
     /// The same head for inference on a CPU: see [`Linear::packed`].
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         Self {
-            fc1: self.fc1.packed(precision),
-            fc2: self.fc2.packed(precision),
+            fc1: self.fc1.packed(packing),
+            fc2: self.fc2.packed(packing),
         }
     }
 

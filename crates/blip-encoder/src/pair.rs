@@ -1,7 +1,7 @@
 //! The encoder of a text that compares two pictures (NLVR2).
 
 use blip_nn::{
-    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, Precision, SelfAttention, Sight, SizeError,
+    BertConfig, BertEmbeddings, CrossKeyValue, LayerNorm, Mlp, Packing, SelfAttention, Sight, SizeError,
     TextDropout, check_context, hide_mask,
 };
 use blip_traits::{HiddenStates, ModelError, TokenBatch};
@@ -95,11 +95,11 @@ impl PairLayer {
         }
     }
 
-    fn packed(self, precision: Precision) -> Self {
+    fn packed(self, packing: Packing) -> Self {
         Self {
-            attention: self.attention.packed(precision),
-            cross_attention: self.cross_attention.packed(precision),
-            mlp: self.mlp.packed(precision),
+            attention: self.attention.packed(packing),
+            cross_attention: self.cross_attention.packed(packing),
+            mlp: self.mlp.packed(packing),
             ..self
         }
     }
@@ -201,11 +201,12 @@ impl PairEncoder {
     }
 
     /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         let layers = self.layers.into_iter();
         Self {
-            embeddings: self.embeddings.packed(precision),
-            layers: layers.map(|layer| layer.packed(precision)).collect(),
+            embeddings: self.embeddings.packed(packing),
+            layers: layers.map(|layer| layer.packed(packing)).collect(),
             ..self
         }
     }

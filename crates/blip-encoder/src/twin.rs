@@ -1,6 +1,6 @@
 //! Cross-attention over two pictures.
 
-use blip_nn::{BertConfig, ContextAttention, CrossKeyValue, LayerNorm, Linear, Precision, TextDropout};
+use blip_nn::{BertConfig, ContextAttention, CrossKeyValue, LayerNorm, Linear, Packing, TextDropout};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
@@ -45,11 +45,11 @@ impl TwinCrossAttention {
         }
     }
 
-    pub(crate) fn packed(self, precision: Precision) -> Self {
+    pub(crate) fn packed(self, packing: Packing) -> Self {
         Self {
-            first: self.first.packed(precision),
-            second: self.second.packed(precision),
-            merge: self.merge.map(|merge| merge.packed(precision)),
+            first: self.first.packed(packing),
+            second: self.second.packed(packing),
+            merge: self.merge.map(|merge| merge.packed(packing)),
             ..self
         }
     }

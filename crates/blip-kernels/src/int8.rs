@@ -1,7 +1,7 @@
 //! Rows times weights of eight bits.
 //!
 //! ```text
-//! weight [in, out]    f32 ─ quantize ─▶ i8 with a step for each column      once
+//! weight [in, out]    f32 ─ quantize ─▶ i8 with a step for each column      once, a panel at a time
 //! input  [rows, in]   f32 ─ quantize ─▶ u8 with a step and a zero a row     at every product
 //!                                       i8 x u8 ▶ i32 ▶ f32 [rows, out]
 //! ```
@@ -13,7 +13,6 @@
 //! which inputs of seven bits leave nothing to overflow. Elsewhere they are rten-gemm's.
 
 use std::fmt;
-#[cfg(target_arch = "x86_64")]
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -21,7 +20,8 @@ use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix
 use rten_tensor::NdTensorView;
 
 #[cfg(target_arch = "x86_64")]
-use crate::packed::{FEW, WIDTH, by_panels, by_rows};
+use crate::packed::{FEW, by_panels, by_rows};
+use crate::packed::{WIDTH, read_panels};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{Bytes, Quads, STRIP};
 
@@ -30,92 +30,25 @@ fn executor() -> GemmExecutor<u8, i8, i32> {
     GemmExecutor::new()
 }
 
-/// Weights of eight bits, `[in, out]`: the value of each is `values` times the step of its column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Quantized {
-    /// -127 to 127, row-major.
-    pub values: Vec<i8>,
-    /// One for each column.
-    pub steps: Vec<f32>,
-}
-
-/// The largest value.
+/// The largest value of a weight.
 const LARGEST: f32 = 127.0;
 
-impl Quantized {
-    /// The nearest of the 255 values to each weight, of which the largest of a column is 127 or -127.
-    ///
-    /// A column with a value that is no number, or infinite, is no number.
-    ///
-    /// # Shapes
-    ///
-    /// - weight: `[in, out]`, row-major
-    ///
-    /// # Panics
-    ///
-    /// If the weight is not of this size.
-    pub fn new(weight: &[f32], [rows, columns]: [usize; 2]) -> Self {
-        assert_eq!(
-            weight.len(),
-            rows * columns,
-            "a weight of another size than {rows} x {columns}"
-        );
-        // What is no number is greater than anything.
-        let raise = |most: &mut f32, value: f32| {
-            if value.abs() > *most || value.is_nan() {
-                *most = value.abs();
-            }
-        };
-        let raised = |mut most: Vec<f32>, row: &[f32]| {
-            most.iter_mut()
-                .zip(row)
-                .for_each(|(most, value)| raise(most, *value));
-            most
-        };
-        let mut steps = weight
-            .par_chunks_exact(columns.max(1))
-            .with_min_len(64)
-            .fold(|| vec![0.0; columns], raised)
-            .reduce(|| vec![0.0; columns], |most, other| raised(most, &other));
-        for step in &mut steps {
-            *step = if step.is_finite() {
-                *step / LARGEST
-            } else {
-                f32::NAN
-            };
-        }
-        let inverse: Vec<f32> = steps
-            .iter()
-            .map(|step| if *step > 0.0 { step.recip() } else { 0.0 })
-            .collect();
-        let mut values = vec![0; weight.len()];
-        values
-            .par_chunks_exact_mut(columns.max(1))
-            .zip(weight.par_chunks_exact(columns.max(1)))
-            .for_each(|(values, row)| {
-                for ((value, weight), inverse) in values.iter_mut().zip(row).zip(&inverse) {
-                    // Of numbers of this size the lowest bits count whole ones: rounded to the nearest, ties to even.
-                    const WHOLE: f32 = 12_582_912.0;
-                    let within = (weight * inverse).clamp(-LARGEST, LARGEST);
-                    *value = (within + WHOLE).to_bits() as i8;
-                }
-            });
-        Self { values, steps }
+/// Rounds a column to the nearest of 255 values, of which its largest becomes 127 or -127; gives the step from one value to
+/// the next. A column with a value that is no number, or infinite, is no number.
+#[inline(always)]
+pub(crate) fn quantize_column(column: &[f32], values: &mut [i8]) -> f32 {
+    let step = range(column).map_or(f32::NAN, |[low, high]| high.max(-low) / LARGEST);
+    let inverse = if step > 0.0 { step.recip() } else { 0.0 };
+    for (value, weight) in values.iter_mut().zip(column) {
+        // Of numbers of this size the lowest bits count whole ones: rounded to the nearest, ties to even.
+        const WHOLE: f32 = 12_582_912.0;
+        let within = (weight * inverse).clamp(-LARGEST, LARGEST);
+        *value = (within + WHOLE).to_bits() as i8;
     }
-
-    /// The weights themselves, `[in, out]`, row-major.
-    pub fn weight(&self) -> Vec<f32> {
-        let rows = self.values.chunks_exact(self.steps.len().max(1));
-        rows.flat_map(|row| {
-            row.iter()
-                .zip(&self.steps)
-                .map(|(value, step)| f32::from(*value) * step)
-        })
-        .collect()
-    }
+    step
 }
 
-/// [`Quantized`] weights as they are multiplied.
+/// Weights of eight bits as they are multiplied: the value of each times the step of its column.
 #[derive(Clone)]
 pub(crate) struct Int8 {
     form: Form,
@@ -135,56 +68,91 @@ enum Form {
 }
 
 impl Int8 {
-    /// - weight: `[in, out]`
-    pub(crate) fn new(weight: &Quantized, shape: [usize; 2]) -> Self {
+    /// As [`PackedWeight::from_columns`](crate::PackedWeight::from_columns).
+    pub(crate) fn from_columns(
+        shape: [usize; 2],
+        read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+    ) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if let Some(bytes) = Bytes::detect().next() {
-            return Self::in_panels(bytes, weight, shape);
+            return Self::in_panels(bytes, shape, read);
         }
-        Self::by_others(weight, shape)
+        Self::by_others(shape, read)
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn in_panels(bytes: Bytes, weight: &Quantized, shape: [usize; 2]) -> Self {
-        let [rows, columns] = shape;
+    fn in_panels(
+        bytes: Bytes,
+        [rows, columns]: [usize; 2],
+        read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+    ) -> Option<Self> {
         let quads = rows.div_ceil(4);
         let mut panels = vec![[0; 4 * WIDTH]; columns.div_ceil(WIDTH) * quads];
-        panels
-            .par_chunks_exact_mut(quads.max(1))
-            .enumerate()
-            .for_each(|(panel, quads)| {
-                let columns_there = panel * WIDTH..columns.min((panel + 1) * WIDTH);
-                for (quad, places) in quads.iter_mut().enumerate() {
-                    for (at, row) in (4 * quad..rows.min(4 * quad + 4)).enumerate() {
-                        let values = &weight.values[row * columns..][columns_there.clone()];
-                        for (place, value) in places[at..].iter_mut().step_by(4).zip(values) {
-                            *place = *value;
-                        }
-                    }
-                }
-            });
-        Self::with(Form::Panels(bytes, panels), weight, shape)
-    }
-
-    fn by_others(weight: &Quantized, shape: [usize; 2]) -> Self {
-        let values = NdTensorView::from_data(shape, weight.values.as_slice());
-        let packed = (!weight.values.is_empty()).then(|| executor().prepack_b(values));
-        Self::with(Form::Other(packed), weight, shape)
-    }
-
-    fn with(form: Form, weight: &Quantized, [rows, columns]: [usize; 2]) -> Self {
-        let mut sums = vec![0; columns];
-        for row in weight.values.chunks_exact(columns.max(1)) {
-            sums.iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += i32::from(*value));
-        }
-        Self {
+        let places = panels.par_chunks_exact_mut(quads.max(1));
+        let (steps, sums) = Self::quantize([rows, columns], read, places, |column, panel, at| {
+            // What is beyond the rows stays zero.
+            let mut values = vec![0; 4 * quads];
+            let step = bytes.quantize_column(column, &mut values);
+            let (quads, _) = values.as_chunks::<4>();
+            for (places, quad) in panel.iter_mut().zip(quads) {
+                places[4 * at..4 * at + 4].copy_from_slice(quad);
+            }
+            (step, sum(&values))
+        })?;
+        let form = Form::Panels(bytes, panels);
+        Some(Self {
             form,
             rows,
-            steps: weight.steps.clone(),
+            steps,
             sums,
-        }
+        })
+    }
+
+    fn by_others(
+        [rows, columns]: [usize; 2],
+        read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+    ) -> Option<Self> {
+        let mut values = vec![0; columns * rows];
+        let places = values.par_chunks_mut((WIDTH * rows).max(1));
+        let (steps, sums) = Self::quantize([rows, columns], read, places, |column, values, at| {
+            let values = &mut values[at * rows..(at + 1) * rows];
+            let step = quantize_column(column, values);
+            (step, sum(values))
+        })?;
+        let view = NdTensorView::from_data([columns, rows], values.as_slice());
+        let packed = (!values.is_empty()).then(|| executor().prepack_b(view.transposed()));
+        let form = Form::Other(packed);
+        Some(Self {
+            form,
+            rows,
+            steps,
+            sums,
+        })
+    }
+
+    /// The steps and the sums of all columns; `place` rounds one, the `at`th of a panel, into the panel's place.
+    fn quantize<P: Send>(
+        [rows, columns]: [usize; 2],
+        read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+        places: impl IndexedParallelIterator<Item = P>,
+        place: impl Fn(&[f32], &mut P, usize) -> (f32, i32) + Sync,
+    ) -> Option<(Vec<f32>, Vec<i32>)> {
+        let (mut steps, mut sums) = (vec![0.0; columns], vec![0; columns]);
+        let places = places
+            .zip(steps.par_chunks_mut(WIDTH))
+            .zip(sums.par_chunks_mut(WIDTH));
+        read_panels(
+            [rows, columns],
+            read,
+            places,
+            |values, ((mut panel, steps), sums)| {
+                let columns = values.chunks_exact(rows).zip(steps.iter_mut().zip(sums));
+                for (at, (column, (step, sum))) in columns.enumerate() {
+                    (*step, *sum) = place(column, &mut panel, at);
+                }
+            },
+        )?;
+        Some((steps, sums))
     }
 
     /// The bytes that the weights take.
@@ -192,19 +160,19 @@ impl Int8 {
         (self.rows + 8) * self.steps.len()
     }
 
-    /// What was packed.
-    pub(crate) fn quantized(&self) -> Quantized {
+    /// The weights themselves, `[in, out]`, row-major.
+    pub(crate) fn unpack(&self) -> Vec<f32> {
         let (rows, columns) = (self.rows, self.steps.len());
-        let mut values = Vec::with_capacity(rows * columns);
+        let mut weight = Vec::with_capacity(rows * columns);
         match &self.form {
             #[cfg(target_arch = "x86_64")]
             Form::Panels(_, panels) => {
                 let quads = rows.div_ceil(4);
                 for row in 0..rows {
-                    let value = |column: usize| {
-                        panels[column / WIDTH * quads + row / 4][4 * (column % WIDTH) + row % 4]
-                    };
-                    values.extend((0..columns).map(value));
+                    weight.extend(self.steps.iter().enumerate().map(|(column, step)| {
+                        let quad = &panels[column / WIDTH * quads + row / 4];
+                        f32::from(quad[4 * (column % WIDTH) + row % 4]) * step
+                    }));
                 }
             }
             Form::Other(packed) => {
@@ -214,14 +182,18 @@ impl Int8 {
                     let mut unit = vec![0; count * rows];
                     (0..count).for_each(|row| unit[row * rows + first + row] = 1);
                     let products = self.products(packed.as_ref(), &unit);
-                    values.extend(products.into_iter().map(|value| value as i8));
+                    for products in products.chunks_exact(columns.max(1)) {
+                        weight.extend(
+                            products
+                                .iter()
+                                .zip(&self.steps)
+                                .map(|(value, step)| *value as f32 * step),
+                        );
+                    }
                 }
             }
         }
-        Quantized {
-            values,
-            steps: self.steps.clone(),
-        }
+        weight
     }
 
     fn largest_input(&self) -> f32 {
@@ -389,6 +361,10 @@ impl Strips {
     }
 }
 
+fn sum(values: &[i8]) -> i32 {
+    values.iter().map(|value| i32::from(*value)).sum()
+}
+
 /// Adds a row of products, of which a column's sum is taken as often as the row's zero says.
 #[inline(always)]
 pub(crate) fn add_row(output: &mut [f32], products: &[i32], row: Row, steps: &[f32], sums: &[i32]) {
@@ -506,11 +482,23 @@ mod tests {
 
     impl Int8 {
         /// In every form that this processor multiplies.
-        fn all(weight: &Quantized, shape: [usize; 2]) -> Vec<Self> {
-            let mut all = vec![Self::by_others(weight, shape)];
+        fn all(weight: &[f32], shape: [usize; 2]) -> Vec<Self> {
+            let read = |those: Range<usize>, values: &mut [f32]| {
+                for (column, values) in those.zip(values.chunks_exact_mut(shape[0])) {
+                    let weight = weight[column..].iter().step_by(shape[1]);
+                    values
+                        .iter_mut()
+                        .zip(weight)
+                        .for_each(|(value, weight)| *value = *weight);
+                }
+                Some(())
+            };
+            let mut all = vec![Self::by_others(shape, read)];
             #[cfg(target_arch = "x86_64")]
-            all.extend(Bytes::detect().map(|bytes| Self::in_panels(bytes, weight, shape)));
-            all
+            all.extend(Bytes::detect().map(|bytes| Self::in_panels(bytes, shape, read)));
+            all.into_iter()
+                .map(|packed| packed.expect("what is in memory can be read"))
+                .collect()
         }
     }
 
@@ -524,10 +512,9 @@ mod tests {
         ) {
             let (input, weight) = (values(rows * d_in, seed), values(d_in * d_out, seed ^ 77));
             let bias = values(d_out, seed ^ 99);
-            let quantized_weight = Quantized::new(&weight, [d_in, d_out]);
-            let held = quantized_weight.weight();
-            for packed in Int8::all(&quantized_weight, [d_in, d_out]) {
-                prop_assert_eq!(&packed.quantized(), &quantized_weight);
+            let held = PackedWeight::new(&weight, [d_in, d_out], Precision::Int8).unpack();
+            for packed in Int8::all(&weight, [d_in, d_out]) {
+                prop_assert_eq!(&packed.unpack(), &held);
                 let largest = packed.largest_input();
                 let mut got = vec![0.0; rows * d_out];
                 packed.add_product(&input, &mut got);
@@ -571,11 +558,11 @@ mod tests {
         #[test]
         fn what_is_held_is_within_half_a_step(rows in 1_usize..40, columns in 1_usize..40, seed in any::<u32>()) {
             let weight = values(rows * columns, seed);
-            let held = Quantized::new(&weight, [rows, columns]);
+            let held = PackedWeight::new(&weight, [rows, columns], Precision::Int8).unpack();
             let largest: Vec<f32> = (0..columns)
                 .map(|column| weight.iter().skip(column).step_by(columns).fold(0.0_f32, |most, value| most.max(value.abs())))
                 .collect();
-            for (index, (value, weight)) in held.weight().iter().zip(&weight).enumerate() {
+            for (index, (value, weight)) in held.iter().zip(&weight).enumerate() {
                 let step = largest[index % columns] / 127.0;
                 prop_assert!((value - weight).abs() <= 0.501 * step, "{value} {weight} {step}");
             }
@@ -638,10 +625,14 @@ mod tests {
 
     #[test]
     fn eight_bits_take_a_quarter_of_the_memory_and_come_back_as_they_were() {
-        let quantized = Quantized::new(&values(64 * 96, 5), [64, 96]);
-        let packed = PackedWeight::quantized(&quantized, [64, 96]);
+        let packed = PackedWeight::new(&values(64 * 96, 5), [64, 96], Precision::Int8);
         assert_eq!(packed.size(), 64 * 96 + 8 * 96);
-        assert_eq!(packed.unpack(), quantized.weight());
+        let held = packed.unpack();
+        // Nor do they move when they are rounded again.
+        let again = PackedWeight::new(&held, [64, 96], Precision::Int8).unpack();
+        for (again, held) in again.iter().zip(held) {
+            assert!((again - held).abs() <= 2e-7 * held.abs(), "{again} {held}");
+        }
         assert_eq!(packed.precision(), Precision::Int8);
     }
 }

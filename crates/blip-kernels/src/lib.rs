@@ -37,7 +37,6 @@ mod x86;
 
 pub use attention::{Heads, Hidden, attention};
 pub use gelu::{bias_gelu, gelu};
-pub use int8::Quantized;
 pub use norm::layer_norm;
 pub use packed::{PackedWeight, Precision};
 pub use parallel::{ThreadsError, on_workers, set_num_threads};

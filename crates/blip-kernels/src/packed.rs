@@ -15,7 +15,6 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use crate::Quantized;
 use crate::int8::Int8;
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{DotBf16, STRIP};
@@ -39,7 +38,8 @@ pub enum Precision {
     F32,
     /// The upper half of each, rounded to the nearest, ties to even.
     Bf16,
-    /// One of 255 values, with a step for each column: [`Quantized`]. The inputs are rounded too, row by row.
+    /// One of the 255 values from -127 to 127 steps, the step of each column such that its largest value is 127 or -127. The
+    /// inputs are rounded too, row by row.
     Int8,
 }
 
@@ -72,48 +72,73 @@ impl PackedWeight {
     ///
     /// If the weight is not of this size.
     pub fn new(weight: &[f32], [rows, columns]: [usize; 2], precision: Precision) -> Self {
-        assert_size(weight.len(), [rows, columns]);
-        let panels = columns.div_ceil(WIDTH);
-        // Columns of a row from `first` on; what the last panel has beyond the weight is zero.
-        let half_row = |row: usize, first: usize| {
-            let mut values = [0.0; HALF];
-            let there = columns.min(first + HALF).saturating_sub(first);
-            values[..there].copy_from_slice(&weight[row * columns + first.min(columns)..][..there]);
-            values
-        };
-        let held = match precision {
-            Precision::F32 => Held::F32(pack(2 * panels, rows, |half, row| half_row(row, half * HALF))),
-            Precision::Bf16 => Held::Bf16(pack(panels, rows, |panel, row| {
-                let [lower, upper] = [0, HALF].map(|half| half_row(row, panel * WIDTH + half).map(bf16));
-                std::array::from_fn(|at| (u32::from(upper[at]) << 16 | u32::from(lower[at])) as i32)
-            })),
-            Precision::Int8 => {
-                return Self::quantized(&Quantized::new(weight, [rows, columns]), [rows, columns]);
+        assert_eq!(
+            weight.len(),
+            rows * columns,
+            "a weight of another size than {rows} x {columns}"
+        );
+        let read = |those: Range<usize>, values: &mut [f32]| {
+            for (row, weight) in weight.chunks_exact(columns.max(1)).enumerate() {
+                let places = values[row..].iter_mut().step_by(rows);
+                places
+                    .zip(&weight[those.clone()])
+                    .for_each(|(place, value)| *place = *value);
             }
+            Some(())
         };
-        Self { rows, columns, held }
+        Self::from_columns([rows, columns], precision, read).expect("what is in memory can be read")
     }
 
-    /// Packs a weight that was rounded before: what [`new`](Self::new) holds with [`Precision::Int8`].
+    /// Packs a weight that is read some columns at a time, by several threads, and that is never whole in another form: a
+    /// checkpoint's, in which the columns (PyTorch's outputs) follow each other.
+    ///
+    /// `None` as soon as `read` gives `None`.
     ///
     /// # Shapes
     ///
-    /// - weight: `[in, out]`, row-major
-    ///
-    /// # Panics
-    ///
-    /// If the weight is not of this size.
-    pub fn quantized(weight: &Quantized, [rows, columns]: [usize; 2]) -> Self {
-        assert_size(weight.values.len(), [rows, columns]);
-        assert_eq!(weight.steps.len(), columns, "steps of another number of columns");
-        let held = Held::Int8(Int8::new(weight, [rows, columns]));
-        Self { rows, columns, held }
+    /// - `[in, out]`
+    /// - read: is told which columns, and writes them as `[columns, in]`
+    pub fn from_columns(
+        [rows, columns]: [usize; 2],
+        precision: Precision,
+        read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+    ) -> Option<Self> {
+        let held = match precision {
+            Precision::F32 => {
+                let place = |values: &[f32], panel: &mut [f32]| {
+                    let halves = values
+                        .chunks(HALF * rows)
+                        .zip(panel.chunks_exact_mut(HALF * rows));
+                    for (values, half) in halves {
+                        for (column, values) in values.chunks_exact(rows).enumerate() {
+                            let places = half[column..].iter_mut().step_by(HALF);
+                            places.zip(values).for_each(|(place, value)| *place = *value);
+                        }
+                    }
+                };
+                Held::F32(pack([rows, columns], WIDTH * rows, read, place)?)
+            }
+            Precision::Bf16 => {
+                let place = |values: &[f32], panel: &mut [i32]| {
+                    for (column, values) in values.chunks_exact(rows).enumerate() {
+                        let shift = if column < HALF { 0 } else { 16 };
+                        let places = panel[column % HALF..].iter_mut().step_by(HALF);
+                        for (place, value) in places.zip(values) {
+                            *place |= (u32::from(bf16(*value)) << shift) as i32;
+                        }
+                    }
+                };
+                Held::Bf16(pack([rows, columns], HALF * rows, read, place)?)
+            }
+            Precision::Int8 => Held::Int8(Int8::from_columns([rows, columns], read)?),
+        };
+        Some(Self { rows, columns, held })
     }
 
     /// The weight as it is multiplied, `[in, out]`, row-major.
     pub fn unpack(&self) -> Vec<f32> {
         if let Held::Int8(weight) = &self.held {
-            return weight.quantized().weight();
+            return weight.unpack();
         }
         let mut weight = vec![0.0; self.rows * self.columns];
         for (row, weight) in weight.chunks_exact_mut(self.columns.max(1)).enumerate() {
@@ -281,30 +306,36 @@ impl PackedWeight {
     }
 }
 
-fn assert_size(got: usize, [rows, columns]: [usize; 2]) {
-    assert_eq!(
-        got,
-        rows * columns,
-        "a weight of another size than {rows} x {columns}"
-    );
+/// Panels of `size` values each, zeros where `place` puts nothing.
+fn pack<T: Clone + Default + Send>(
+    [rows, columns]: [usize; 2],
+    size: usize,
+    read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+    place: impl Fn(&[f32], &mut [T]) + Sync,
+) -> Option<Vec<T>> {
+    let mut panels = vec![T::default(); columns.div_ceil(WIDTH) * size];
+    let places = panels.par_chunks_exact_mut(size.max(1));
+    read_panels([rows, columns], read, places, place)?;
+    Some(panels)
 }
 
-/// Panels of sixteen values a row, `[panels][rows][16]`, each row from where it stands.
-fn pack<T: Clone + Default + Send>(
-    panels: usize,
-    rows: usize,
-    row_of: impl Fn(usize, usize) -> [T; HALF] + Sync,
-) -> Vec<T> {
-    let mut packed = vec![T::default(); panels * rows * HALF];
-    packed
-        .par_chunks_exact_mut((rows * HALF).max(1))
-        .enumerate()
-        .for_each(|(panel, packed)| {
-            for (row, packed) in packed.chunks_exact_mut(HALF).enumerate() {
-                packed.clone_from_slice(&row_of(panel, row));
-            }
-        });
-    packed
+/// Threads take panels: the columns of each are read, `[columns, in]`, and placed.
+pub(crate) fn read_panels<P: Send>(
+    [rows, columns]: [usize; 2],
+    read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
+    places: impl IndexedParallelIterator<Item = P>,
+    place: impl Fn(&[f32], P) + Sync,
+) -> Option<()> {
+    places.enumerate().try_for_each_init(
+        || vec![0.0; WIDTH * rows],
+        |values, (panel, places)| {
+            let those = panel * WIDTH..columns.min((panel + 1) * WIDTH);
+            let values = &mut values[..those.len() * rows];
+            read(those, values)?;
+            place(values, places);
+            Some(())
+        },
+    )
 }
 
 /// Adds few rows of products: threads take panels, and each weight is read once, by one of them. `add` is given some panels,

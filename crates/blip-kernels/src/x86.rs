@@ -14,7 +14,7 @@ use std::array::from_fn;
 use std::mem::transmute;
 use std::slice::ChunksMut;
 
-use crate::int8::{Row, add_row, quantize_terms};
+use crate::int8::{Row, add_row, quantize_column, quantize_terms};
 use crate::packed::WIDTH;
 
 /// Weights of four rows, `[column][row]`.
@@ -65,6 +65,18 @@ impl Bytes {
     /// Rows that are multiplied at once.
     pub(crate) fn strip_rows(self) -> usize {
         if self.vnni { STRIP } else { 4 }
+    }
+
+    /// [`quantize_column`], by this processor's vectors.
+    pub(crate) fn quantize_column(self, column: &[f32], values: &mut [i8]) -> f32 {
+        // SAFETY: `self` is proof of the features.
+        unsafe {
+            if self.vnni {
+                quantize_column_512(column, values)
+            } else {
+                quantize_column_256(column, values)
+            }
+        }
     }
 
     /// [`quantize_terms`], by this processor's vectors.
@@ -128,6 +140,16 @@ impl Bytes {
             strip!(maddubs(inputs, weights, sums));
         }
     }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn quantize_column_512(column: &[f32], values: &mut [i8]) -> f32 {
+    quantize_column(column, values)
+}
+
+#[target_feature(enable = "avx2")]
+fn quantize_column_256(column: &[f32], values: &mut [i8]) -> f32 {
+    quantize_column(column, values)
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]

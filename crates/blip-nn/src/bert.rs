@@ -18,7 +18,7 @@ use burn::nn::Dropout;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData, s};
 
 use crate::{
-    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, Precision, SizeError, TextDropout, attend,
+    CrossKeyValue, KvCache, LayerNorm, Linear, Mlp, Packing, Precision, SizeError, TextDropout, attend,
     attend_with_dropout, check_sizes, hide_mask, is_packable, merge_heads, split_fused, split_heads,
 };
 
@@ -163,9 +163,12 @@ impl Embedding {
     }
 
     /// The same table in bf16, if weights are not to be `f32` and it is where they may be held so.
-    fn packed(mut self, precision: Precision) -> Self {
-        if precision != Precision::F32 && is_packable(&self.weight.lazy_device()) {
-            self.weight = self.weight.map(|weight| weight.cast(FloatDType::BF16));
+    fn packed(mut self, packing: Packing) -> Self {
+        if packing.precision() != Precision::F32 && is_packable(&self.weight.lazy_device()) {
+            self.weight = match packing.read_table(&self.weight) {
+                Some(table) => Param::initialized(self.weight.id, table),
+                None => self.weight.map(|weight| weight.cast(FloatDType::BF16)),
+            };
         }
         self
     }
@@ -198,8 +201,9 @@ impl BertEmbeddings {
     }
 
     /// The same tables for inference on a CPU: words, of which there are many, in bf16 unless the precision is `f32`.
-    pub fn packed(mut self, precision: Precision) -> Self {
-        self.word_embeddings = self.word_embeddings.packed(precision);
+    pub fn packed<'a>(mut self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
+        self.word_embeddings = self.word_embeddings.packed(packing);
         self
     }
 
@@ -308,10 +312,11 @@ impl SelfAttention {
     }
 
     /// The same layer for inference on a CPU: see [`Linear::packed`].
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         Self {
-            qkv: self.qkv.packed(precision),
-            dense: self.dense.packed(precision),
+            qkv: self.qkv.packed(packing),
+            dense: self.dense.packed(packing),
             ..self
         }
     }
@@ -371,11 +376,12 @@ impl ContextAttention {
     }
 
     /// The same layer for inference on a CPU: see [`Linear::packed`].
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         Self {
-            query: self.query.packed(precision),
-            key_value: self.key_value.packed(precision),
-            dense: self.dense.packed(precision),
+            query: self.query.packed(packing),
+            key_value: self.key_value.packed(packing),
+            dense: self.dense.packed(packing),
             ..self
         }
     }
@@ -505,14 +511,14 @@ impl BertLayer {
         }
     }
 
-    fn packed(self, precision: Precision) -> Self {
+    fn packed(self, packing: Packing) -> Self {
         Self {
-            attention: self.attention.packed(precision),
+            attention: self.attention.packed(packing),
             cross_attention: CrossAttention {
-                context: self.cross_attention.context.packed(precision),
+                context: self.cross_attention.context.packed(packing),
                 ..self.cross_attention
             },
-            mlp: self.mlp.packed(precision),
+            mlp: self.mlp.packed(packing),
             ..self
         }
     }
@@ -577,11 +583,12 @@ impl Bert {
     }
 
     /// The same body for inference on a CPU: see [`Linear::packed`].
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         let layers = self.layers.into_iter();
         Self {
-            embeddings: self.embeddings.packed(precision),
-            layers: layers.map(|layer| layer.packed(precision)).collect(),
+            embeddings: self.embeddings.packed(packing),
+            layers: layers.map(|layer| layer.packed(packing)).collect(),
         }
     }
 

@@ -5,9 +5,11 @@
 
 use blip_kernels::{Heads, Hidden, PackedWeight};
 use burn::backend::{DispatchDevice, Flex};
-use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Tensor, TensorData, bf16};
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
 
-use crate::Precision;
+use crate::{Precision, WeightOutputs};
 
 /// How the flex backend holds a float tensor.
 type Primitive = <Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;
@@ -44,15 +46,53 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) 
 
 /// Packs a weight, `[in, out]`.
 pub(crate) fn pack(weight: &Tensor<2>, precision: Precision) -> Option<PackedWeight> {
-    let precision = match precision {
+    let (values, shape) = (contiguous(weight)?, weight.dims());
+    Some(PackedWeight::new(self::values(&values), shape, held(precision)))
+}
+
+/// Packs a weight, `[in, out]`, as it is read.
+pub(crate) fn read(
+    outputs: &dyn WeightOutputs,
+    shape: [usize; 2],
+    precision: Precision,
+) -> Option<PackedWeight> {
+    PackedWeight::from_columns(shape, held(precision), |those, values| {
+        outputs.read(those, values)
+    })
+}
+
+fn held(precision: Precision) -> blip_kernels::Precision {
+    match precision {
         Precision::F32 => blip_kernels::Precision::F32,
         Precision::Bf16 => blip_kernels::Precision::Bf16,
         Precision::Int8 => blip_kernels::Precision::Int8,
-    };
-    Some(PackedWeight::new(
-        values(&contiguous(weight)?),
-        weight.dims(),
-        precision,
+    }
+}
+
+/// Rows of a table, `[rows, width]`, in bf16 as they are read.
+pub(crate) fn read_table(
+    outputs: &dyn WeightOutputs,
+    [rows, width]: [usize; 2],
+    device: &Device,
+) -> Option<Tensor<2>> {
+    /// Rows that are read at once.
+    const PIECE: usize = 64;
+    let mut table = vec![bf16::ZERO; rows * width];
+    table
+        .par_chunks_mut((PIECE * width).max(1))
+        .enumerate()
+        .try_for_each_init(
+            || vec![0.0; PIECE * width],
+            |values, (piece, table)| {
+                let (first, values) = (piece * PIECE, &mut values[..table.len()]);
+                outputs.read(first..first + table.len() / width, values)?;
+                table.convert_from_f32_slice(values);
+                Some(())
+            },
+        )?;
+    Some(Tensor::from_data(
+        TensorData::new(table, [rows, width]),
+        (device, DType::BF16),
     ))
 }
 

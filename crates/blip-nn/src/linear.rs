@@ -5,8 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
-use crate::Precision;
-use crate::packed::Packed;
+use crate::packed::{Packed, Packing};
 
 /// A linear layer. The weight is contiguous `[in, out]`, the transpose of PyTorch's.
 #[derive(Module, Debug)]
@@ -27,15 +26,15 @@ impl Linear {
         }
     }
 
-    /// The same layer, its weight held as the CPU kernels read it, in that precision and in no other form. On any other
-    /// device than the CPU, under autodiff, and where it is packed already, nothing is changed.
+    /// The same layer, its weight held as the CPU kernels read it, in that [`Precision`](crate::Precision) and in no other
+    /// form. On any other device than the CPU, under autodiff, and where it is packed already, nothing is changed.
     ///
     /// The weight can still be read; what changes it leaves the packed form behind.
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
         if self.packed.is_some() {
             return self;
         }
-        let (weight, packed) = Packed::new(self.weight, precision);
+        let (weight, packed) = Packed::new(self.weight, packing.into());
         Self {
             weight,
             packed,
@@ -127,6 +126,8 @@ impl Head for Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "flex")]
+    use crate::Precision;
 
     #[test]
     fn as_a_head_it_reads_every_token_and_refuses_another_width() {

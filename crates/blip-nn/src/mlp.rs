@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Linear, Precision};
+use crate::{Linear, Packing};
 
 /// `fc2(gelu(fc1(x)))`, with the exact (erf) GELU.
 #[derive(Module, Debug)]
@@ -22,10 +22,11 @@ impl Mlp {
     }
 
     /// The same layer for inference on a CPU: see [`Linear::packed`].
-    pub fn packed(self, precision: Precision) -> Self {
+    pub fn packed<'a>(self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
         Self {
-            fc1: self.fc1.packed(precision),
-            fc2: self.fc2.packed(precision),
+            fc1: self.fc1.packed(packing),
+            fc2: self.fc2.packed(packing),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+    ParamId,
 };
 use burn::tensor::{Device, Tensor};
 
@@ -31,6 +32,74 @@ impl std::fmt::Display for Precision {
             Self::Int8 => "int8",
         })
     }
+}
+
+/// How weights are packed: in what precision, and, for parameters that are not in memory yet, where they are read.
+///
+/// A [`Precision`] alone packs what the parameters hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packing<'a> {
+    precision: Precision,
+    source: Option<&'a dyn WeightSource>,
+}
+
+impl<'a> Packing<'a> {
+    /// Packs what is read from a source, and what parameters hold where it has nothing for them; as `f32`.
+    pub fn from_source(source: &'a dyn WeightSource) -> Self {
+        Self {
+            precision: Precision::F32,
+            source: Some(source),
+        }
+    }
+
+    /// The precision.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// A table, `[rows, width]`, in bf16 as it is read; `None` where no source has it.
+    pub(crate) fn read_table(&self, table: &Param<Tensor<2>>) -> Option<Tensor<2>> {
+        #[cfg(feature = "flex")]
+        {
+            let outputs = self.source?.open(table.id)?;
+            cpu::read_table(&*outputs, table.lazy_shape().dims(), &table.lazy_device())
+        }
+        #[cfg(not(feature = "flex"))]
+        {
+            let _ = table;
+            None
+        }
+    }
+
+    /// The same in another precision.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+}
+
+impl From<Precision> for Packing<'_> {
+    fn from(precision: Precision) -> Self {
+        Self {
+            precision,
+            source: None,
+        }
+    }
+}
+
+/// Where the values of parameters are read, some outputs at a time: a checkpoint.
+pub trait WeightSource: std::fmt::Debug {
+    /// Opens a parameter; `None` for one that the source does not have, or cannot open.
+    fn open(&self, parameter: ParamId) -> Option<Box<dyn WeightOutputs + '_>>;
+}
+
+/// A parameter of a [`WeightSource`].
+pub trait WeightOutputs: Sync {
+    /// Reads some outputs; `None` if they cannot be read, which the source tells in its own way.
+    ///
+    /// # Shapes
+    ///
+    /// - values: `[outputs, …]`, the output axis first, whichever the parameter has first
+    fn read(&self, outputs: std::ops::Range<usize>, values: &mut [f32]) -> Option<()>;
 }
 
 /// Whether weights on a device can be held in another precision than `f32`: on the CPU, with the feature `flex`.
@@ -75,12 +144,18 @@ impl Packed {
 
     /// Packs a weight, `[…, out]`, if it is where the kernels run; the parameter that is given back unpacks it when it is
     /// read.
-    pub fn new<const D: usize>(weight: Param<Tensor<D>>, precision: Precision) -> (Param<Tensor<D>>, Self) {
+    pub fn new<const D: usize>(weight: Param<Tensor<D>>, packing: Packing) -> (Param<Tensor<D>>, Self) {
         #[cfg(feature = "flex")]
         if cpu::applies(&weight.lazy_device()) {
             let (id, device, shape) = (weight.id, weight.lazy_device(), weight.lazy_shape());
-            let rows = weight.val().flatten(0, D - 2);
-            if let Some(packed) = cpu::pack(&rows, precision) {
+            let packed = match packing.source.and_then(|source| source.open(id)) {
+                Some(outputs) => {
+                    let (columns, all) = (shape[D - 1], shape.num_elements());
+                    cpu::read(&*outputs, [all / columns.max(1), columns], packing.precision)
+                }
+                None => cpu::pack(&weight.val().flatten(0, D - 2), packing.precision),
+            };
+            if let Some(packed) = packed {
                 let packed = std::sync::Arc::new(packed);
                 let (held, unpacked) = (packed.clone(), shape.clone());
                 let unpack =
@@ -90,7 +165,7 @@ impl Packed {
                 return (weight, Self { weight: Some(packed) });
             }
         }
-        let _ = precision;
+        let _ = packing;
         (weight, Self::default())
     }
 

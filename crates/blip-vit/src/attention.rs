@@ -1,6 +1,6 @@
 //! Self-attention over image tokens; nothing is masked.
 
-use blip_nn::{Linear, Precision, attend, merge_heads, split_fused};
+use blip_nn::{Linear, Packing, attend, merge_heads, split_fused};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -24,10 +24,10 @@ impl Attention {
         }
     }
 
-    pub(crate) fn packed(self, precision: Precision) -> Self {
+    pub(crate) fn packed(self, packing: Packing) -> Self {
         Self {
-            qkv: self.qkv.packed(precision),
-            proj: self.proj.packed(precision),
+            qkv: self.qkv.packed(packing),
+            proj: self.proj.packed(packing),
             heads: self.heads,
         }
     }

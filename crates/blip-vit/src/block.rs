@@ -1,6 +1,6 @@
 //! One block of the Vision Transformer, pre-norm.
 
-use blip_nn::{LayerNorm, Mlp, Precision, drop_path};
+use blip_nn::{LayerNorm, Mlp, Packing, drop_path};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -34,10 +34,10 @@ impl Block {
         self
     }
 
-    pub(crate) fn packed(self, precision: Precision) -> Self {
+    pub(crate) fn packed(self, packing: Packing) -> Self {
         Self {
-            attn: self.attn.packed(precision),
-            mlp: self.mlp.packed(precision),
+            attn: self.attn.packed(packing),
+            mlp: self.mlp.packed(packing),
             ..self
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! Source: timm 0.4.12 `PatchEmbed`; transformers 5.23 `BlipVisionEmbeddings`.
 
-use blip_nn::{Packed, Precision};
+use blip_nn::{Packed, Packing, Precision};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -44,11 +44,11 @@ impl PatchEmbed {
     }
 
     /// The same for inference on a CPU: see [`blip_nn::Linear::packed`]. Pixels meet weights of `f32` always.
-    pub(crate) fn packed(self) -> Self {
+    pub(crate) fn packed(self, packing: Packing) -> Self {
         if self.proj.packed.is_some() {
             return self;
         }
-        let (weight, packed) = Packed::new(self.proj.weight, Precision::F32);
+        let (weight, packed) = Packed::new(self.proj.weight, packing.with_precision(Precision::F32));
         let bias = self.proj.bias;
         Self {
             proj: PatchProjection { weight, bias, packed },

@@ -1,6 +1,6 @@
 //! The whole encoder.
 
-use blip_nn::{LayerNorm, Precision, is_packable, on_workers};
+use blip_nn::{LayerNorm, Packing, is_packable, on_workers};
 use blip_traits::{HiddenStates, ImageEncoder, ModelError, PixelValues};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -110,10 +110,11 @@ impl VisionTransformer {
     }
 
     /// The same encoder for inference on a CPU: see [`Linear::packed`](blip_nn::Linear::packed).
-    pub fn packed(mut self, precision: Precision) -> Self {
-        self.patch_embed = self.patch_embed.packed();
+    pub fn packed<'a>(mut self, packing: impl Into<Packing<'a>>) -> Self {
+        let packing = packing.into();
+        self.patch_embed = self.patch_embed.packed(packing);
         let blocks = self.blocks.into_iter();
-        self.blocks = blocks.map(|block| block.packed(precision)).collect();
+        self.blocks = blocks.map(|block| block.packed(packing)).collect();
         self
     }
 

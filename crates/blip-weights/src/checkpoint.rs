@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat, StoredI8};
+use crate::dtype::{StoredF32, StoredFloat};
 use crate::folder::{self, ShardIndex};
 use crate::format::{self, Format};
+use crate::layout::{Placement, place_all};
 use crate::nearest::nearest;
 use crate::pytorch_file::PytorchFile;
-use crate::safetensors_file::SafetensorsFile;
+use crate::safetensors_file::{SafetensorsFile, StoredBytes};
 use crate::{DType, TensorInfo, WeightsError};
 
 /// The path in errors about a checkpoint that came as bytes.
@@ -25,15 +27,23 @@ struct Part {
 }
 
 impl Part {
-    /// The bytes of a tensor that it lists.
-    fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightsError> {
+    /// Where the bytes of a tensor are that it lists. Those of a PyTorch file are read: they may lie in any order.
+    fn bytes(&self, name: &str) -> Result<StoredBytes<'_>, WeightsError> {
         match &self.reader {
-            Reader::Safetensors(file) => file
-                .bytes(name)
-                .expect("the part lists the tensor")
-                .map_err(WeightsError::io(&self.path, "read a tensor")),
-            Reader::Pytorch(file) => Ok(Cow::Owned(file.bytes(name).expect("the part lists the tensor")?)),
+            Reader::Safetensors(file) => Ok(file.bytes(name).expect("the part lists the tensor")),
+            Reader::Pytorch(file) => {
+                let bytes = file.bytes(name).expect("the part lists the tensor")?;
+                Ok(StoredBytes::Memory(Cow::Owned(bytes)))
+            }
         }
+    }
+
+    fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightsError> {
+        self.bytes(name)?.all().map_err(self.cannot_read())
+    }
+
+    fn cannot_read(&self) -> impl FnOnce(std::io::Error) -> WeightsError {
+        WeightsError::io(&self.path, "read a tensor")
     }
 }
 
@@ -69,13 +79,58 @@ struct Opened {
     scales: HashMap<String, (String, usize)>,
 }
 
-/// A tensor as it is stored.
+/// A tensor as it is stored, to be read some outputs (the first axis) at a time.
 pub(crate) struct Stored<'a> {
-    pub(crate) info: TensorInfo,
+    pub(crate) info: &'a TensorInfo,
+    part: &'a Part,
     /// As many as its shape and type say.
-    pub(crate) bytes: Cow<'a, [u8]>,
+    bytes: StoredBytes<'a>,
     /// Of [`DType::ScaledI8`], one for each output.
-    pub(crate) scales: Vec<f32>,
+    scales: Vec<f32>,
+}
+
+/// Some outputs of a [`Stored`].
+pub(crate) struct StoredRows<'a> {
+    pub(crate) dtype: DType,
+    pub(crate) bytes: &'a [u8],
+    /// Of [`DType::ScaledI8`], one for each output.
+    pub(crate) scales: &'a [f32],
+}
+
+impl Stored<'_> {
+    /// The size of the first axis; 1 of a scalar.
+    pub(crate) fn outputs(&self) -> usize {
+        self.info.shape.first().copied().unwrap_or(1)
+    }
+
+    /// The number of its values.
+    pub(crate) fn elements(&self) -> usize {
+        self.info.elements().unwrap_or(0)
+    }
+
+    /// The bytes of an output.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.bytes.len() / self.outputs().max(1)
+    }
+
+    /// Some outputs, through a buffer if they are in a file.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub(crate) fn rows<'b>(
+        &'b self,
+        outputs: Range<usize>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<StoredRows<'b>, WeightsError> {
+        let row = self.row_bytes();
+        let bytes = self.bytes.part(outputs.start * row..outputs.end * row, buffer);
+        Ok(StoredRows {
+            dtype: self.info.dtype,
+            bytes: bytes.map_err(self.part.cannot_read())?,
+            scales: self.scales.get(outputs).unwrap_or_default(),
+        })
+    }
 }
 
 /// What follows the name of a tensor of integers in that of its scales: `query.weight`, `query.weight_scale`.
@@ -233,28 +288,23 @@ impl Checkpoint {
     ///
     /// [`WeightsError::UnknownTensor`], [`WeightsError::NotFloat`], and what reading gives.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        let Stored { info, bytes, scales } = self.read(name)?;
-        fn widen<T: StoredFloat>(bytes: &[u8]) -> Vec<f32> {
-            bytes.chunks_exact(T::SIZE).map(T::read).collect()
+        let stored = self.stored(name)?;
+        if !stored.info.dtype.is_float() {
+            return Err(WeightsError::NotFloat {
+                name: name.to_owned(),
+                dtype: stored.info.dtype,
+            });
         }
-        match info.dtype {
-            DType::F64 => Ok(widen::<StoredF64>(&bytes)),
-            DType::F32 => Ok(widen::<StoredF32>(&bytes)),
-            DType::F16 => Ok(widen::<StoredF16>(&bytes)),
-            DType::BF16 => Ok(widen::<StoredBF16>(&bytes)),
-            DType::ScaledI8 => {
-                let mut values = Vec::with_capacity(bytes.len());
-                let rows = bytes.chunks_exact((bytes.len() / scales.len().max(1)).max(1));
-                for (row, scale) in rows.zip(scales) {
-                    values.extend(row.chunks_exact(1).map(|byte| StoredI8::read(byte) * scale));
-                }
-                Ok(values)
-            }
-            dtype => Err(WeightsError::NotFloat {
-                name: info.name,
-                dtype,
-            }),
-        }
+        let mut values = vec![0.0; stored.elements()];
+        let placement = Placement {
+            out: stored.outputs(),
+            rest: values.len() / stored.outputs().max(1),
+            parts: 1,
+            part: 0,
+            out_last: false,
+        };
+        place_all(&mut values, placement, &stored)?;
+        Ok(values)
     }
 
     /// The bytes of a tensor as they are stored: little-endian, contiguous, in its [`DType`]. Borrowed where the
@@ -264,18 +314,19 @@ impl Checkpoint {
     ///
     /// [`WeightsError::UnknownTensor`], and what reading gives.
     pub fn read_bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightsError> {
-        self.read(name).map(|stored| stored.bytes)
+        let Stored { bytes, part, .. } = self.stored(name)?;
+        bytes.all().map_err(part.cannot_read())
     }
 
-    /// A tensor and its bytes, whose length fits its shape and type.
-    pub(crate) fn read(&self, name: &str) -> Result<Stored<'_>, WeightsError> {
+    /// A tensor, of whose bytes the number fits its shape and type.
+    pub(crate) fn stored(&self, name: &str) -> Result<Stored<'_>, WeightsError> {
         let index = self.position(name).ok_or_else(|| WeightsError::UnknownTensor {
             name: name.to_owned(),
             nearest: self.nearest(name).map(str::to_owned),
         })?;
         let info = &self.tensors()[index];
         let part = self.part_at(index);
-        let bytes = part.read(name)?;
+        let bytes = part.bytes(name)?;
         let scales = match self.opened.scales.get(name) {
             Some((name, part)) => {
                 let bytes = self.opened.parts[*part].read(name)?;
@@ -289,10 +340,11 @@ impl Checkpoint {
                 info.bytes(),
                 bytes.len()
             ));
-            return Err(WeightsError::io(&part.path, "read a tensor")(got));
+            return Err(part.cannot_read()(got));
         }
         Ok(Stored {
-            info: info.clone(),
+            info,
+            part,
             bytes,
             scales,
         })

@@ -9,9 +9,9 @@
 //! A patch projection is the same with `rest = 3 * P * P` for `in`. Widening to `f32` happens on the way, so
 //! that the stored bytes are read once and the final buffer is written once.
 
-use crate::DType;
-use crate::checkpoint::Stored;
+use crate::checkpoint::{Stored, StoredRows};
 use crate::dtype::{StoredBF16, StoredF16, StoredF32, StoredF64, StoredFloat, StoredI8};
+use crate::{DType, WeightsError};
 
 /// Rows that are transposed together: 16 `f32` are one cache line, so that each line of the result is written
 /// whole, from 16 streams that are read in order.
@@ -38,19 +38,53 @@ impl Placement {
     }
 }
 
-/// Puts a stored tensor into `parameter`, the buffer of all parts. Its bytes hold exactly its elements.
-/// Returns whether the type is a float; nothing is written where it is not.
+/// Bytes that are read at once: they and where they go stay in the second cache.
+const PIECE: usize = 256 * 1024;
+
+/// Puts a stored tensor into `parameter`, the buffer of all parts.
+///
+/// # Errors
+///
+/// [`WeightsError::NotFloat`], and what reading gives.
+pub(crate) fn place_all(
+    parameter: &mut [f32],
+    placement: Placement,
+    stored: &Stored<'_>,
+) -> Result<(), WeightsError> {
+    let mut buffer = Vec::new();
+    let rows = (PIECE / stored.row_bytes().max(1))
+        .next_multiple_of(BLOCK)
+        .max(BLOCK);
+    for first in (0..placement.out).step_by(rows) {
+        let outputs = first..placement.out.min(first + rows);
+        if !place(parameter, placement, first, &stored.rows(outputs, &mut buffer)?) {
+            return Err(WeightsError::NotFloat {
+                name: stored.info.name.clone(),
+                dtype: stored.info.dtype,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Puts outputs of a stored tensor, from the first given on, into `parameter`, the buffer of all parts. Their bytes hold
+/// exactly their elements. Returns whether the type is a float; nothing is written where it is not.
 #[must_use]
-pub(crate) fn place(parameter: &mut [f32], placement: Placement, stored: &Stored<'_>) -> bool {
-    let bytes = &stored.bytes;
-    match stored.info.dtype {
-        DType::F64 => place_as::<StoredF64>(parameter, placement, bytes),
-        DType::F32 => place_as::<StoredF32>(parameter, placement, bytes),
-        DType::F16 => place_as::<StoredF16>(parameter, placement, bytes),
-        DType::BF16 => place_as::<StoredBF16>(parameter, placement, bytes),
+pub(crate) fn place(
+    parameter: &mut [f32],
+    placement: Placement,
+    first: usize,
+    stored: &StoredRows<'_>,
+) -> bool {
+    let bytes = stored.bytes;
+    match stored.dtype {
+        DType::F64 => place_as::<StoredF64>(parameter, placement, first, bytes),
+        DType::F32 => place_as::<StoredF32>(parameter, placement, first, bytes),
+        DType::F16 => place_as::<StoredF16>(parameter, placement, first, bytes),
+        DType::BF16 => place_as::<StoredBF16>(parameter, placement, first, bytes),
         DType::ScaledI8 => {
-            place_as::<StoredI8>(parameter, placement, bytes);
-            scale(parameter, placement, &stored.scales);
+            place_as::<StoredI8>(parameter, placement, first, bytes);
+            scale(parameter, placement, first, stored.scales);
         }
         _ => return false,
     }
@@ -58,24 +92,25 @@ pub(crate) fn place(parameter: &mut [f32], placement: Placement, stored: &Stored
 }
 
 /// Multiplies what was placed by the scale of its output.
-fn scale(parameter: &mut [f32], placement: Placement, scales: &[f32]) {
+fn scale(parameter: &mut [f32], placement: Placement, first: usize, scales: &[f32]) {
     if placement.elements() == 0 {
         return;
     }
+    let first = placement.part * placement.out + first;
     if placement.out_last {
         for line in parameter.chunks_exact_mut(placement.parts * placement.out) {
-            let values = line[placement.part * placement.out..].iter_mut().zip(scales);
+            let values = line[first..].iter_mut().zip(scales);
             values.for_each(|(value, scale)| *value *= scale);
         }
     } else {
-        let rows = parameter[placement.part * placement.elements()..].chunks_exact_mut(placement.rest);
+        let rows = parameter[first * placement.rest..].chunks_exact_mut(placement.rest);
         for (row, scale) in rows.zip(scales) {
             row.iter_mut().for_each(|value| *value *= scale);
         }
     }
 }
 
-fn place_as<T: StoredFloat>(parameter: &mut [f32], placement: Placement, bytes: &[u8]) {
+fn place_as<T: StoredFloat>(parameter: &mut [f32], placement: Placement, first: usize, bytes: &[u8]) {
     let Placement {
         out,
         rest,
@@ -84,8 +119,8 @@ fn place_as<T: StoredFloat>(parameter: &mut [f32], placement: Placement, bytes: 
         out_last,
     } = placement;
     if !out_last {
-        let values = &mut parameter[part * placement.elements()..][..placement.elements()];
-        for (value, stored) in values.iter_mut().zip(bytes.chunks_exact(T::SIZE)) {
+        let values = parameter[(part * out + first) * rest..].iter_mut();
+        for (value, stored) in values.zip(bytes.chunks_exact(T::SIZE)) {
             *value = T::read(stored);
         }
         return;
@@ -95,7 +130,7 @@ fn place_as<T: StoredFloat>(parameter: &mut [f32], placement: Placement, bytes: 
     }
     let width = parts * out;
     for (block, rows) in bytes.chunks(BLOCK * rest * T::SIZE).enumerate() {
-        let column = part * out + block * BLOCK;
+        let column = part * out + first + block * BLOCK;
         let mut streams = [&[] as &[u8]; BLOCK];
         let mut count = 0;
         for (stream, row) in streams.iter_mut().zip(rows.chunks_exact(rest * T::SIZE)) {
@@ -152,13 +187,12 @@ pub(crate) fn take(parameter: &[f32], placement: Placement) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TensorInfo;
 
-    fn stored(dtype: DType, bytes: &[u8]) -> Stored<'_> {
-        Stored {
-            info: TensorInfo::new("weight", dtype, []),
-            bytes: bytes.into(),
-            scales: vec![0.5, 2.0, 3.0],
+    fn stored(dtype: DType, bytes: &[u8]) -> StoredRows<'_> {
+        StoredRows {
+            dtype,
+            bytes,
+            scales: &[0.5, 2.0, 3.0],
         }
     }
 
@@ -198,7 +232,18 @@ mod tests {
                         out_last: true,
                     };
                     let bytes = dtype.encode(tensor).expect("a float");
-                    assert!(place(&mut parameter, placement, &stored(dtype, &bytes)));
+                    // In two pieces, the later one first.
+                    let cut = (out / 2).next_multiple_of(3).min(out);
+                    for rows in [cut..out, 0..cut] {
+                        let size = rest * dtype.size().expect("a known type");
+                        let bytes = &bytes[rows.start * size..rows.end * size];
+                        assert!(place(
+                            &mut parameter,
+                            placement,
+                            rows.start,
+                            &stored(dtype, bytes)
+                        ));
+                    }
                 }
                 assert_eq!(
                     parameter,
@@ -231,7 +276,7 @@ mod tests {
                 out_last: false,
             };
             let bytes = DType::F16.encode(&[part as f32, 0.5]).expect("a float");
-            assert!(place(&mut parameter, placement, &stored(DType::F16, &bytes)));
+            assert!(place(&mut parameter, placement, 0, &stored(DType::F16, &bytes)));
             assert_eq!(take(&parameter, placement), [part as f32, 0.5]);
         }
         assert_eq!(parameter, [0.0, 0.5, 1.0, 0.5]);
@@ -254,7 +299,14 @@ mod tests {
                     part,
                     out_last,
                 };
-                assert!(place(&mut parameter, placement, &stored(DType::ScaledI8, &bytes)));
+                for first in [2, 0, 1] {
+                    let rows = StoredRows {
+                        dtype: DType::ScaledI8,
+                        bytes: &bytes[2 * first..2 * first + 2],
+                        scales: &[0.5, 2.0, 3.0][first..=first],
+                    };
+                    assert!(place(&mut parameter, placement, first, &rows));
+                }
                 assert_eq!(take(&parameter, placement), [0.5, -1.0, 6.0, 8.0, -15.0, 381.0]);
             }
             let first: Vec<f32> = match out_last {
@@ -274,6 +326,6 @@ mod tests {
             part: 0,
             out_last: false,
         };
-        assert!(!place(&mut [0.0], placement, &stored(DType::I64, &[0; 8])));
+        assert!(!place(&mut [0.0], placement, 0, &stored(DType::I64, &[0; 8])));
     }
 }

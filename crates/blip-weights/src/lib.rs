@@ -101,7 +101,7 @@ pub use folder::COMPANIONS;
 #[cfg(feature = "hub")]
 pub use hub::{Hub, Progress};
 pub use key_map::KeyMap;
-pub use load::{load_module, load_module_packed};
+pub use load::{PromisedOutputs, Promises, load_module, load_module_packed};
 pub use mismatch::{Mismatch, Misshapen, Missing};
 pub use save::{module_entries, module_tensors, save_module};
 pub use tensor::TensorInfo;

@@ -6,20 +6,22 @@
 //!                        └─ thread:          …              ┘
 //! ```
 //!
-//! Every buffer is read, widened and transposed straight into what becomes the parameter, so the memory that loading
-//! needs beside the model is one stored tensor per thread. A module that is packed while it is loaded is never whole in
-//! memory as `f32`.
+//! Every tensor is read piece by piece, widened and transposed straight into what becomes the parameter, so that loading
+//! needs little memory beside the model. A module that is packed while it is loaded is not read ahead: who packs a weight
+//! opens it and reads it as it is packed, some outputs at a time, on all threads.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType as BurnDType, Device, Tensor, TensorData};
 
+use crate::checkpoint::Stored;
 use crate::fit::{Fit, LoadReport, fit};
-use crate::layout::place;
+use crate::layout::{Placement, place, place_all};
 use crate::slot::{FieldPath, Slot, slots};
 use crate::{Checkpoint, KeyMap, WeightsError};
 
@@ -47,21 +49,25 @@ pub fn load_module<M: Module>(
     keys: &KeyMap,
     device: &Device,
 ) -> Result<(M, LoadReport), WeightsError> {
-    let (values, report) = open(checkpoint, &module, keys)?;
+    let (stored, report) = open(checkpoint, &module, keys)?;
+    let (index, count) = (stored.index(), stored.slots.len());
     // Lazy parameters are only told where they will be: nothing is initialised or moved.
     let mut filler = Filler {
         path: FieldPath::default(),
-        values,
+        index,
+        values: ReadAhead::start(Arc::new(move |index| stored.read(index)), count),
+        error: None,
     };
     let module = module.to_device(device).map(&mut filler);
-    match filler.values.into_error() {
+    match filler.error {
         None => Ok((module, report)),
         Some(error) => Err(error),
     }
 }
 
 /// Loads as [`load_module`] does, and turns the module into another form on the way: each parameter is read when `pack`
-/// first asks for it, or after `pack` if it did not. One that `pack` replaces by something smaller leaves memory at once.
+/// first asks for it, or after `pack` if it did not. One that `pack` replaces by something smaller leaves memory at once,
+/// and one that it [opens](Promises::open) is never whole in memory.
 ///
 /// `pack` gives back the same tree of fields. It is for inference: parameters are leaves on no device.
 ///
@@ -73,19 +79,30 @@ pub fn load_module_packed<M: Module>(
     module: M,
     keys: &KeyMap,
     device: &Device,
-    pack: impl FnOnce(M) -> M,
+    pack: impl FnOnce(M, &Promises) -> M,
 ) -> Result<(M, LoadReport), WeightsError> {
-    let (values, report) = open(checkpoint, &module, keys)?;
+    let (stored, report) = open(checkpoint, &module, keys)?;
+    let count = stored.slots.len();
+    let promises = Arc::new(Promises {
+        index: stored.index(),
+        stored,
+        ids: OnceLock::new(),
+        taken: std::iter::repeat_with(AtomicBool::default).take(count).collect(),
+        error: Mutex::new(None),
+    });
     let mut promiser = Promiser {
         path: FieldPath::default(),
-        values: Arc::new(values),
+        promises: promises.clone(),
+        ids: HashMap::new(),
     };
-    let module = pack(module.to_device(device).map(&mut promiser));
+    let module = module.to_device(device).map(&mut promiser);
+    promises.ids.get_or_init(|| promiser.ids);
+    let module = pack(module, &promises);
     module.visit(&mut Reminder {
         path: FieldPath::default(),
-        values: &promiser.values,
+        promises: &promises,
     });
-    match promiser.values.error().take() {
+    match promises.error().take() {
         None => Ok((module, report)),
         Some(error) => Err(error),
     }
@@ -96,7 +113,7 @@ fn open<M: Module>(
     checkpoint: &Checkpoint,
     module: &M,
     keys: &KeyMap,
-) -> Result<(Parameters, LoadReport), WeightsError> {
+) -> Result<(StoredSlots, LoadReport), WeightsError> {
     let slots = slots(module, keys)?;
     let Fit { sources, report } = fit(checkpoint, &slots, keys)?;
     for (name, other) in &report.tied {
@@ -107,79 +124,47 @@ fn open<M: Module>(
             });
         }
     }
-    Ok((Parameters::new(checkpoint.clone(), slots, sources), report))
+    let stored = StoredSlots {
+        checkpoint: checkpoint.clone(),
+        slots,
+        sources,
+    };
+    Ok((stored, report))
 }
 
-/// The values of a parameter, in its order of axes.
-fn read_slot(checkpoint: &Checkpoint, slot: &Slot, sources: &[String]) -> Values {
-    let mut values = vec![0.0; slot.elements()];
-    for (part, name) in sources.iter().enumerate() {
-        let stored = checkpoint.read(name)?;
-        if !place(&mut values, slot.placement(part), &stored) {
-            return Err(WeightsError::NotFloat {
-                name: stored.info.name,
-                dtype: stored.info.dtype,
-            });
-        }
+/// A module's parameters, and the tensors of a checkpoint that fill them.
+struct StoredSlots {
+    checkpoint: Checkpoint,
+    slots: Vec<Slot>,
+    /// For each slot, the tensors that make it up.
+    sources: Vec<Vec<String>>,
+}
+
+impl StoredSlots {
+    /// Which parameter is at a path.
+    fn index(&self) -> HashMap<String, usize> {
+        let paths = self.slots.iter().map(|slot| slot.path.clone());
+        paths.zip(0..).collect()
     }
-    Ok(values)
+
+    /// The tensors that make up a parameter.
+    fn tensors(&self, index: usize) -> Result<Vec<Stored<'_>>, WeightsError> {
+        let names = self.sources[index].iter();
+        names.map(|name| self.checkpoint.stored(name)).collect()
+    }
+
+    /// The values of a parameter, in its order of axes.
+    fn read(&self, index: usize) -> Values {
+        let slot = &self.slots[index];
+        let mut values = vec![0.0; slot.elements()];
+        for (part, stored) in self.tensors(index)?.iter().enumerate() {
+            place_all(&mut values, slot.placement(part), stored)?;
+        }
+        Ok(values)
+    }
 }
 
 type Values = Result<Vec<f32>, WeightsError>;
-
-/// The parameters of a module by their paths, read ahead.
-struct Parameters {
-    index: HashMap<String, usize>,
-    /// Which of them somebody has.
-    taken: Vec<AtomicBool>,
-    values: Mutex<ReadAhead>,
-    /// The first thing that went wrong.
-    error: Mutex<Option<WeightsError>>,
-}
-
-impl Parameters {
-    fn new(checkpoint: Checkpoint, slots: Vec<Slot>, sources: Vec<Vec<String>>) -> Self {
-        let paths = slots.iter().map(|slot| slot.path.clone()).enumerate();
-        let index = paths.map(|(index, path)| (path, index)).collect();
-        let count = slots.len();
-        let read = move |index: usize| read_slot(&checkpoint, &slots[index], &sources[index]);
-        Self {
-            index,
-            taken: std::iter::repeat_with(AtomicBool::default).take(count).collect(),
-            values: Mutex::new(ReadAhead::start(Arc::new(read), count)),
-            error: Mutex::new(None),
-        }
-    }
-
-    fn index(&self, path: &FieldPath) -> usize {
-        *self
-            .index
-            .get(path.join().as_str())
-            .expect("a module is mapped as it is visited")
-    }
-
-    /// The values of a parameter; `None` if they, or any before them, could not be read.
-    fn take(&self, index: usize) -> Option<Vec<f32>> {
-        if self.error().is_some() {
-            return None;
-        }
-        self.taken[index].store(true, Ordering::Relaxed);
-        let values = self
-            .values
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(index);
-        values.map_err(|error| *self.error() = Some(error)).ok()
-    }
-
-    fn error(&self) -> MutexGuard<'_, Option<WeightsError>> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn into_error(self) -> Option<WeightsError> {
-        self.error.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 type Read = Arc<dyn Fn(usize) -> Values + Send + Sync>;
 
@@ -240,10 +225,20 @@ impl ReadAhead {
     }
 }
 
+/// Which parameter is at a path.
+fn index_of(index: &HashMap<String, usize>, path: &FieldPath) -> usize {
+    *index
+        .get(path.join().as_str())
+        .expect("a module is mapped as it is visited")
+}
+
 /// Puts the values into the parameters.
 struct Filler {
     path: FieldPath,
-    values: Parameters,
+    index: HashMap<String, usize>,
+    values: ReadAhead,
+    /// The first thing that went wrong.
+    error: Option<WeightsError>,
 }
 
 impl ModuleMapper for Filler {
@@ -256,8 +251,15 @@ impl ModuleMapper for Filler {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(values) = self.values.take(self.values.index(&self.path)) else {
+        if self.error.is_some() {
             return param;
+        }
+        let values = match self.values.take(index_of(&self.index, &self.path)) {
+            Ok(values) => values,
+            Err(error) => {
+                self.error = Some(error);
+                return param;
+            }
         };
         let (id, shape, device) = (param.id, param.lazy_shape(), param.lazy_device());
         let tensor = device.memory_persistent_allocations(TensorData::new(values, shape), |data| {
@@ -267,10 +269,133 @@ impl ModuleMapper for Filler {
     }
 }
 
+/// The parameters of a module that are read when somebody asks for them.
+pub struct Promises {
+    stored: StoredSlots,
+    /// By their paths.
+    index: HashMap<String, usize>,
+    /// By their ids; `None` where several parameters have one.
+    ids: OnceLock<HashMap<ParamId, Option<usize>>>,
+    /// Which of them somebody has.
+    taken: Vec<AtomicBool>,
+    /// The first thing that went wrong.
+    error: Mutex<Option<WeightsError>>,
+}
+
+impl std::fmt::Debug for Promises {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Promises")
+            .field("parameters", &self.stored.slots.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Promises {
+    /// Opens a parameter whose values are read some outputs at a time. Whoever opens it puts another in its place.
+    ///
+    /// `None` if no parameter was promised under this id, or several, and if it cannot be opened, which loading tells at its end.
+    pub fn open(&self, parameter: ParamId) -> Option<PromisedOutputs<'_>> {
+        let index = (*self.ids.get()?.get(&parameter)?)?;
+        if self.error().is_some() {
+            return None;
+        }
+        let tensors = self.keep(self.stored.tensors(index))?;
+        self.taken[index].store(true, Ordering::Relaxed);
+        Some(PromisedOutputs {
+            promises: self,
+            tensors,
+        })
+    }
+
+    /// The values of a parameter; `None` if they, or any before them, could not be read.
+    fn take(&self, index: usize) -> Option<Vec<f32>> {
+        if self.error().is_some() {
+            return None;
+        }
+        self.taken[index].store(true, Ordering::Relaxed);
+        self.keep(self.stored.read(index))
+    }
+
+    /// What was read; what went wrong is kept until the end.
+    fn keep<T>(&self, read: Result<T, WeightsError>) -> Option<T> {
+        read.map_err(|error| {
+            self.error().get_or_insert(error);
+        })
+        .ok()
+    }
+
+    fn error(&self) -> MutexGuard<'_, Option<WeightsError>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A parameter that is read some outputs at a time, by several threads at once if they like.
+pub struct PromisedOutputs<'a> {
+    promises: &'a Promises,
+    /// Of the same shape each; outputs of one follow those of another.
+    tensors: Vec<Stored<'a>>,
+}
+
+impl std::fmt::Debug for PromisedOutputs<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.tensors.iter().map(|stored| &stored.info.name);
+        formatter.debug_list().entries(names).finish()
+    }
+}
+
+impl PromisedOutputs<'_> {
+    /// Reads some outputs. Returns whether they could be read: what went wrong is told at the end of loading.
+    ///
+    /// # Shapes
+    ///
+    /// - values: `[outputs, …]`, as the checkpoint has them: the output axis first, whichever the parameter has first
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many outputs, or the values are not of this size.
+    #[must_use]
+    pub fn read(&self, outputs: Range<usize>, values: &mut [f32]) -> bool {
+        let (mut buffer, mut first, mut rest) = (Vec::new(), 0, values);
+        for stored in &self.tensors {
+            let last = first + stored.outputs();
+            let there = outputs.start.max(first)..outputs.end.min(last);
+            if !there.is_empty() {
+                let rows = stored.rows(there.start - first..there.end - first, &mut buffer);
+                let Some(rows) = self.promises.keep(rows) else {
+                    return false;
+                };
+                let row = stored.elements() / stored.outputs();
+                let (values, others) = rest.split_at_mut(there.len() * row);
+                let placement = Placement {
+                    out: there.len(),
+                    rest: row,
+                    parts: 1,
+                    part: 0,
+                    out_last: false,
+                };
+                assert!(
+                    place(values, placement, 0, &rows),
+                    "fitting refuses what is no float"
+                );
+                rest = others;
+            }
+            first = last;
+        }
+        assert!(
+            rest.is_empty() && outputs.end <= first,
+            "{outputs:?} of {first} outputs, and {} values too many",
+            rest.len()
+        );
+        true
+    }
+}
+
 /// Puts promises of the values into the parameters.
 struct Promiser {
     path: FieldPath,
-    values: Arc<Parameters>,
+    promises: Arc<Promises>,
+    ids: HashMap<ParamId, Option<usize>>,
 }
 
 impl ModuleMapper for Promiser {
@@ -283,10 +408,14 @@ impl ModuleMapper for Promiser {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (index, values) = (self.values.index(&self.path), self.values.clone());
+        let (index, promises) = (index_of(&self.promises.index, &self.path), self.promises.clone());
         let (id, shape, device) = (param.id, param.lazy_shape(), param.lazy_device());
+        self.ids
+            .entry(id)
+            .and_modify(|index| *index = None)
+            .or_insert(Some(index));
         let promised = shape.clone();
-        let read = move |device: &Device, _: bool| match values.take(index) {
+        let read = move |device: &Device, _: bool| match promises.take(index) {
             Some(values) => {
                 let data = TensorData::new(values, promised.clone());
                 Tensor::from_data(data, (device, BurnDType::F32))
@@ -301,7 +430,7 @@ impl ModuleMapper for Promiser {
 /// Reads what is still only promised.
 struct Reminder<'a> {
     path: FieldPath,
-    values: &'a Parameters,
+    promises: &'a Promises,
 }
 
 impl ModuleVisitor for Reminder<'_> {
@@ -314,7 +443,8 @@ impl ModuleVisitor for Reminder<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !self.values.taken[self.values.index(&self.path)].load(Ordering::Relaxed) {
+        let index = index_of(&self.promises.index, &self.path);
+        if !self.promises.taken[index].load(Ordering::Relaxed) {
             // What was not packed is read now.
             let _ = param.val();
         }

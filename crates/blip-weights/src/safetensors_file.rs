@@ -59,16 +59,58 @@ impl SafetensorsFile {
         &self.tensors
     }
 
-    /// The stored bytes; `None` for a name that [`Self::tensors`] does not list.
-    pub(crate) fn bytes(&self, name: &str) -> Option<io::Result<Cow<'_, [u8]>>> {
+    /// Where the stored bytes are; `None` for a name that [`Self::tensors`] does not list.
+    pub(crate) fn bytes(&self, name: &str) -> Option<StoredBytes<'_>> {
         let range = self.ranges.get(name)?.clone();
         Some(match &self.bytes {
-            Bytes::Memory(bytes) => Ok(Cow::Borrowed(bytes.get(range)?)),
-            Bytes::File(file) => {
-                let mut bytes = vec![0; range.len()];
-                read_at(file, &mut bytes, range.start as u64).map(|()| Cow::Owned(bytes))
-            }
+            Bytes::Memory(bytes) => StoredBytes::Memory(Cow::Borrowed(bytes.get(range)?)),
+            Bytes::File(file) => StoredBytes::File { file, range },
         })
+    }
+}
+
+/// The bytes of a tensor, read or not.
+pub(crate) enum StoredBytes<'a> {
+    Memory(Cow<'a, [u8]>),
+    File { file: &'a File, range: Range<usize> },
+}
+
+impl<'a> StoredBytes<'a> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            Self::File { range, .. } => range.len(),
+        }
+    }
+
+    /// Some of them, through a buffer if they are in a file.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub(crate) fn part<'b>(&'b self, part: Range<usize>, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+        match self {
+            Self::Memory(bytes) => Ok(&bytes[part]),
+            Self::File { file, range } => {
+                assert!(part.end <= range.len(), "a part that is not there");
+                buffer.resize(part.len(), 0);
+                read_at(file, buffer, (range.start + part.start) as u64)?;
+                Ok(buffer)
+            }
+        }
+    }
+
+    /// All of them, borrowed where they are in memory.
+    pub(crate) fn all(self) -> io::Result<Cow<'a, [u8]>> {
+        let all = 0..self.len();
+        match self {
+            Self::Memory(bytes) => Ok(bytes),
+            Self::File { .. } => {
+                let mut bytes = Vec::new();
+                self.part(all, &mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
     }
 }
 
