@@ -113,7 +113,7 @@ impl PairLayer {
         let hidden = self.attention.forward(hidden, hide, Sight::Whole);
         let hidden = self.cross_attention.forward(hidden, contexts);
         let output = self.dropout.forward(self.mlp.forward(hidden.clone()));
-        self.norm.forward(output + hidden)
+        self.norm.forward_add(output, hidden)
     }
 }
 

@@ -88,6 +88,6 @@ impl TwinCrossAttention {
             Some(merge) => merge.forward(Tensor::cat(vec![first, second], 2)),
             None => (first + second) / 2.0,
         };
-        self.norm.forward(self.dropout.forward(merged) + hidden)
+        self.norm.forward_add(self.dropout.forward(merged), hidden)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 
-use blip_kernels::{Heads, Hidden, PackedWeight, Precision, attention, bias_gelu, layer_norm, softmax};
+use blip_kernels::{
+    Epilogue, Heads, Hidden, PackedWeight, Precision, attention, bias_gelu, layer_norm, softmax,
+};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 /// Tokens of a picture of 384 x 384.
@@ -24,9 +26,18 @@ fn rows(bench: &mut Criterion) {
     group.bench_function("softmax 12 x 577 x 577", |bench| {
         bench.iter(|| softmax(black_box(&mut scores), TOKENS));
     });
-    let (mut states, residual, gamma) = (values(TOKENS * 768), values(TOKENS * 768), values(768));
+    let (states, residual, gamma) = (values(TOKENS * 768), values(TOKENS * 768), values(768));
+    let mut output = vec![0.0; TOKENS * 768];
     group.bench_function("layer_norm 577 x 768", |bench| {
-        bench.iter(|| layer_norm(black_box(&mut states), Some(&residual), &gamma, &gamma, 1e-6));
+        bench.iter(|| {
+            layer_norm(
+                black_box(&states),
+                Some(&residual),
+                [&gamma, &gamma],
+                1e-6,
+                &mut output,
+            )
+        });
     });
     group.finish();
 }
@@ -50,7 +61,7 @@ fn packed(bench: &mut Criterion) {
                 }
                 let (input, mut output) = (values(count * d_in), vec![0.0; count * d_out]);
                 group.bench_function(BenchmarkId::new(format!("{precision:?}"), count), |bench| {
-                    bench.iter(|| packed.multiply(black_box(&input), None, &mut output));
+                    bench.iter(|| packed.multiply(black_box(&input), Epilogue::default(), &mut output));
                 });
             }
         }

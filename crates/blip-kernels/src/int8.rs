@@ -17,8 +17,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
 
+use crate::epilogue::{Before, Epilogue, Finish};
+#[cfg(target_arch = "x86_64")]
+use crate::epilogue::{Output, Place};
 #[cfg(target_arch = "x86_64")]
 use crate::packed::{FEW, by_panels, by_rows};
 use crate::packed::{WIDTH, read_panels};
@@ -206,13 +210,8 @@ impl Int8 {
         }
     }
 
-    /// Adds rows times the weights.
-    ///
-    /// # Shapes
-    ///
-    /// - input: `[rows, in]`
-    /// - output: `[rows, out]`
-    pub(crate) fn add_product(&self, input: &[f32], output: &mut [f32]) {
+    /// As [`PackedWeight::multiply`](crate::PackedWeight::multiply), of some inputs and outputs.
+    pub(crate) fn multiply(&self, input: &[f32], epilogue: Epilogue, output: &mut [f32]) {
         let (d_in, d_out) = (self.rows, self.steps.len());
         let count = output.len() / d_out;
         // Rows of values for each row of inputs.
@@ -221,25 +220,24 @@ impl Int8 {
             #[cfg(target_arch = "x86_64")]
             Form::Panels(bytes, panels) => {
                 let quads = d_in.div_ceil(4);
-                let add = |strips: &Strips, those: Range<usize>, output: &mut [f32], stride: usize| {
+                let multiply = |strips: &Strips, those: Range<usize>, mut output: Output| {
                     let columns = those
                         .clone()
                         .map(|panel| panel * WIDTH..d_out.min((panel + 1) * WIDTH));
                     let panels = panels[those.start * quads..].chunks_exact(quads);
                     for (index, (columns, quads)) in columns.zip(panels).enumerate() {
-                        let output = &mut output[index * WIDTH..];
-                        self.add_strips(*bytes, strips, quads, columns, output, stride);
+                        self.multiply_strips(*bytes, strips, quads, columns, index * WIDTH, &mut output);
                     }
                 };
                 if count <= FEW {
                     let strips = Strips::new(*bytes, input, d_in, terms);
-                    by_panels(output, [d_in, d_out], |those, sums, stride| {
-                        add(&strips, those, sums, stride);
+                    by_panels(output, [d_in, d_out], epilogue, |those, output| {
+                        multiply(&strips, those, output);
                     });
                 } else {
-                    by_rows(input, output, [d_in, d_out], |input, output| {
+                    by_rows(input, output, [d_in, d_out], epilogue, |input, output| {
                         let strips = Strips::new(*bytes, input, d_in, terms);
-                        add(&strips, 0..d_out.div_ceil(WIDTH), output, d_out);
+                        multiply(&strips, 0..d_out.div_ceil(WIDTH), output);
                     });
                 }
             }
@@ -261,44 +259,61 @@ impl Int8 {
                     .zip(products.par_chunks_exact(terms * d_out))
                     .zip(&rows)
                     .with_min_len(4)
-                    .for_each(|((output, products), rows)| {
+                    .enumerate()
+                    .for_each(|(row, ((output, products), rows))| {
+                        let mut sums = vec![0.0; d_out];
                         for (products, row) in products.chunks_exact(d_out).zip(rows) {
-                            add_row(output, products, *row, &self.steps, &self.sums);
+                            add_row(&mut sums, products, *row, &self.steps, &self.sums);
                         }
+                        Finish {
+                            sums: &sums,
+                            sums_stride: d_out,
+                            columns: d_out,
+                            before: epilogue.bias.map_or(Before::Nothing, Before::Bias),
+                            gelu: epilogue.gelu,
+                            residual: epilogue.residual.map(|residual| &residual[row * d_out..]),
+                            output,
+                            stride: d_out,
+                        }
+                        .dispatch();
                     });
             }
         }
     }
 
-    /// Adds what rows give with a panel.
+    /// What rows give with a panel.
     ///
-    /// - output: `[rows, stride]`, from the panel's first column on
+    /// - columns: those of the panel
+    /// - column: where the panel's first is in the output
     #[cfg(target_arch = "x86_64")]
-    fn add_strips(
+    fn multiply_strips(
         &self,
         bytes: Bytes,
         strips: &Strips,
         quads: &[Quads],
         columns: Range<usize>,
-        output: &mut [f32],
-        stride: usize,
+        column: usize,
+        output: &mut Output,
     ) {
         let (steps, sums) = (&self.steps[columns.clone()], &self.sums[columns]);
         let mut products = [[0; WIDTH]; STRIP];
+        let mut scaled = [[0.0; WIDTH]; STRIP];
         let strip = bytes.strip_rows();
         let inputs = strips.values.chunks(strip * quads.len());
-        let output = output.chunks_mut(strip / strips.terms * stride);
-        for ((inputs, rows), output) in inputs.zip(strips.rows.chunks(strip)).zip(output) {
+        for (index, (inputs, rows)) in inputs.zip(strips.rows.chunks(strip)).enumerate() {
             let products = &mut products[..rows.len()];
             bytes.multiply(inputs, quads, products);
-            bytes.add_rows(
-                products,
-                rows,
-                strips.terms,
-                steps,
-                sums,
-                output.chunks_mut(stride),
-            );
+            let scaled = &mut scaled[..rows.len() / strips.terms];
+            scaled.as_flattened_mut().fill(0.0);
+            bytes.add_rows(products, rows, strips.terms, steps, sums, scaled);
+            let place = Place {
+                row: index * strip / strips.terms,
+                column,
+                columns: WIDTH,
+                is_first: true,
+                is_last: true,
+            };
+            output.write(scaled, place);
         }
     }
 
@@ -517,7 +532,7 @@ mod tests {
                 prop_assert_eq!(&packed.unpack(), &held);
                 let largest = packed.largest_input();
                 let mut got = vec![0.0; rows * d_out];
-                packed.add_product(&input, &mut got);
+                packed.multiply(&input, Epilogue::default(), &mut got);
                 for (input, got) in input.chunks(d_in).zip(got.chunks(d_out)) {
                     let held_as = |row: Row, values: &[u8]| -> Vec<f64> {
                         let value = |value: &u8| f64::from(row.step) * (f64::from(*value) - f64::from(row.zero));
@@ -547,8 +562,9 @@ mod tests {
             // A bias is what the product is added to.
             let packed = PackedWeight::new(&weight, [d_in, d_out], Precision::Int8);
             let [mut alone, mut with_bias] = [vec![f32::NAN; rows * d_out], vec![f32::NAN; rows * d_out]];
-            packed.multiply(&input, None, &mut alone);
-            packed.multiply(&input, Some(&bias), &mut with_bias);
+            packed.multiply(&input, Epilogue::default(), &mut alone);
+            let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
+            packed.multiply(&input, epilogue, &mut with_bias);
             for (index, (alone, with_bias)) in alone.iter().zip(with_bias).enumerate() {
                 let want = alone + bias[index % d_out];
                 prop_assert!((with_bias - want).abs() < 1e-5 * (1.0 + want.abs()), "{with_bias} {want}");
@@ -589,7 +605,7 @@ mod tests {
         let mut output = vec![0.0; 3 * 40];
         packed.multiply(
             &[1.0, 1.0, f32::NAN, 1.0, f32::NEG_INFINITY, 1.0],
-            None,
+            Epilogue::default(),
             &mut output,
         );
         for (column, value) in output[..40].iter().enumerate() {
@@ -611,7 +627,11 @@ mod tests {
             "{held:?}"
         );
         let mut output = [f32::NAN; 2];
-        packed.multiply(&[0.0, 0.0], Some(&[1.0, 2.0]), &mut output);
+        let epilogue = Epilogue {
+            bias: Some(&[1.0, 2.0]),
+            ..Epilogue::default()
+        };
+        packed.multiply(&[0.0, 0.0], epilogue, &mut output);
         assert_eq!(output, [1.0, 2.0]);
         let mut quantized = [0; 2];
         assert!(

@@ -8,22 +8,24 @@
 //! layer_norm     [rows, width] (+ residual)       mean and variance of each row
 //! softmax        [rows, width]                    of each row
 //! attention      [batch, heads, tokens, head_dim] of each head, without a matrix of all scores
-//! PackedWeight   [in, out] in f32, bf16 or int8   rows times weights, a few rows (decoding) or many (pictures)
+//! PackedWeight   [in, out] in f32, bf16 or int8   gelu(x W + b) + residual, of few rows (decoding) or many (pictures)
 //! ```
 //!
 //! # Example
 //!
 //! ```
-//! use blip_kernels::{PackedWeight, Precision};
+//! use blip_kernels::{Epilogue, PackedWeight, Precision};
 //!
 //! // [in, out] = [2, 3]
 //! let weight = PackedWeight::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3], Precision::F32);
 //! let mut output = [0.0; 3];
-//! weight.multiply(&[1.0, 10.0], Some(&[0.5, 0.5, 0.5]), &mut output);
+//! let epilogue = Epilogue { bias: Some(&[0.5, 0.5, 0.5]), ..Epilogue::default() };
+//! weight.multiply(&[1.0, 10.0], epilogue, &mut output);
 //! assert_eq!(output, [41.5, 52.5, 63.5]);
 //! ```
 
 mod attention;
+mod epilogue;
 mod gelu;
 mod int8;
 mod norm;
@@ -36,6 +38,7 @@ mod softmax;
 mod x86;
 
 pub use attention::{Heads, Hidden, attention};
+pub use epilogue::Epilogue;
 pub use gelu::{bias_gelu, gelu};
 pub use norm::layer_norm;
 pub use packed::{PackedWeight, Precision};

@@ -10,31 +10,42 @@ use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
 
 use crate::parallel::{pieces_of_rows, values_of_a_piece};
 
-/// Normalises every row in place, after a residual was added to it where there is one.
+/// Normalises every row, after a residual was added to it where there is one.
 ///
 /// # Shapes
 ///
-/// - values, residual: `[rows, width]`
+/// - input, residual, output: `[rows, width]`
 /// - gamma, beta: `[width]`
 ///
 /// # Panics
 ///
 /// If the sizes are not these.
-pub fn layer_norm(values: &mut [f32], residual: Option<&[f32]>, gamma: &[f32], beta: &[f32], eps: f32) {
+pub fn layer_norm(
+    input: &[f32],
+    residual: Option<&[f32]>,
+    [gamma, beta]: [&[f32]; 2],
+    eps: f32,
+    output: &mut [f32],
+) {
     let width = gamma.len();
     assert_eq!(beta.len(), width, "beta is not as long as gamma");
+    assert_eq!(input.len(), output.len(), "an output of another size");
     if let Some(residual) = residual {
-        assert_eq!(residual.len(), values.len(), "a residual of another size");
+        assert_eq!(residual.len(), input.len(), "a residual of another size");
     }
     let piece = values_of_a_piece(width);
-    pieces_of_rows(values, width)
+    pieces_of_rows(output, width)
         .enumerate()
         .for_each(|(index, rows)| {
             for (row, values) in rows.chunks_exact_mut(width).enumerate() {
-                if let Some(residual) = residual {
-                    let from = index * piece + row * width;
-                    for (value, residual) in values.iter_mut().zip(&residual[from..]) {
-                        *value += residual;
+                let from = index * piece + row * width;
+                match residual {
+                    None => values.copy_from_slice(&input[from..][..width]),
+                    Some(residual) => {
+                        let sums = input[from..].iter().zip(&residual[from..]);
+                        for (value, (input, residual)) in values.iter_mut().zip(sums) {
+                            *value = input + residual;
+                        }
                     }
                 }
                 let mean = Sum::new(values).dispatch() / width as f32;
@@ -68,8 +79,8 @@ mod tests {
         ) {
             let (gamma, beta, rest) = (&values[..width], &values[width..2 * width], &values[2 * width..]);
             let residual: Vec<f32> = rest.iter().map(|value| value * 0.5 + shift).collect();
-            let mut got = rest.to_vec();
-            layer_norm(&mut got, Some(&residual), gamma, beta, 1e-5);
+            let mut got = vec![f32::NAN; rest.len()];
+            layer_norm(rest, Some(&residual), [gamma, beta], 1e-5, &mut got);
             let rows = rest.chunks(width).zip(residual.chunks(width));
             for (got, (row, residual)) in got.chunks(width).zip(rows) {
                 let x: Vec<f64> = row.iter().zip(residual).map(|(a, b)| f64::from(a + b)).collect();
@@ -89,8 +100,14 @@ mod tests {
 
     #[test]
     fn a_row_of_equals_becomes_beta() {
-        let mut values = [7.0; 6];
-        layer_norm(&mut values, None, &[1.0, 2.0, 3.0], &[0.1, 0.2, 0.3], 1e-12);
-        assert_eq!(values, [0.1, 0.2, 0.3, 0.1, 0.2, 0.3]);
+        let mut output = [f32::NAN; 6];
+        layer_norm(
+            &[7.0; 6],
+            None,
+            [&[1.0, 2.0, 3.0], &[0.1, 0.2, 0.3]],
+            1e-12,
+            &mut output,
+        );
+        assert_eq!(output, [0.1, 0.2, 0.3, 0.1, 0.2, 0.3]);
     }
 }

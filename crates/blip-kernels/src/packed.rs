@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
+use crate::epilogue::{Before, Epilogue, Finish, Output, Place};
 use crate::int8::Int8;
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{DotBf16, STRIP};
@@ -188,18 +189,23 @@ impl PackedWeight {
         }
     }
 
-    /// Rows times the weight, and a bias.
+    /// Rows times the weight, and what follows.
     ///
     /// # Shapes
     ///
     /// - input: `[rows, in]`
-    /// - bias: `[out]`
     /// - output: `[rows, out]`
     ///
     /// # Panics
     ///
-    /// If the sizes are not these.
-    pub fn multiply(&self, input: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+    /// If the sizes are not these, or the epilogue's are not its own.
+    pub fn multiply(&self, input: &[f32], epilogue: Epilogue, output: &mut [f32]) {
+        if let Some(bias) = epilogue.bias {
+            assert_eq!(bias.len(), self.columns, "a bias of another size");
+        }
+        if let Some(residual) = epilogue.residual {
+            assert_eq!(residual.len(), output.len(), "a residual of another size");
+        }
         if output.is_empty() {
             return;
         }
@@ -212,39 +218,36 @@ impl PackedWeight {
             self.rows,
             self.columns
         );
-        if let Some(bias) = bias {
-            assert_eq!(bias.len(), self.columns, "a bias of another size");
-        }
-        begin(output, self.columns, bias);
+        let shape = [self.rows, self.columns];
         match (&self.held, count) {
             // No inputs, no products.
-            _ if self.rows == 0 => {}
-            (Held::Int8(weight), _) => weight.add_product(input, output),
-            (_, ..=FEW) => by_panels(output, [self.rows, self.columns], |panels, sums, stride| {
-                self.add_product(panels, 0..self.rows, input, sums, stride);
+            _ if self.rows == 0 => by_panels(output, [1, self.columns], epilogue, |_, _| ()),
+            (Held::Int8(weight), _) => weight.multiply(input, epilogue, output),
+            (_, ..=FEW) => by_panels(output, shape, epilogue, |panels, mut output| {
+                self.multiply_depth(panels, 0..self.rows, input, &mut output);
             }),
-            _ => by_rows(input, output, [self.rows, self.columns], |input, output| {
-                self.add_rows(input, output);
+            _ => by_rows(input, output, shape, epilogue, |input, output| {
+                self.multiply_rows(input, output);
             }),
         }
     }
 
     /// A piece of a panel stays in the first cache for all rows of a thread.
-    fn add_rows(&self, input: &[f32], output: &mut [f32]) {
+    fn multiply_rows(&self, input: &[f32], mut output: Output) {
         #[cfg(target_arch = "x86_64")]
         if let (Held::Bf16(values), Some(dot)) = (&self.held, DotBf16::detect()) {
-            return self.add_bf16(dot, values, input, output);
+            return self.multiply_bf16(dot, values, input, output);
         }
         let panels = 0..self.columns.div_ceil(WIDTH);
         for from in (0..self.rows).step_by(DEPTH) {
             let depth = from..self.rows.min(from + DEPTH);
-            self.add_product(panels.clone(), depth, input, output, self.columns);
+            self.multiply_depth(panels.clone(), depth, input, &mut output);
         }
     }
 
-    /// Adds rows, rounded to bf16, times weights of bf16.
+    /// Rows, rounded to bf16, times weights of bf16.
     #[cfg(target_arch = "x86_64")]
-    fn add_bf16(&self, dot: DotBf16, values: &[i32], input: &[f32], output: &mut [f32]) {
+    fn multiply_bf16(&self, dot: DotBf16, values: &[i32], input: &[f32], mut output: Output) {
         let (weights, _) = values.as_chunks::<HALF>();
         let mut sums = [[0.0; WIDTH]; STRIP];
         for from in (0..self.rows).step_by(DEPTH) {
@@ -252,33 +255,30 @@ impl PackedWeight {
             let inputs = dot.inputs(input, self.rows, depth.clone());
             let strip = STRIP * depth.len().div_ceil(2);
             for (panel, weights) in weights.chunks_exact(self.rows).enumerate() {
-                let from = panel * WIDTH;
-                let outputs = output.chunks_mut(STRIP * self.columns);
-                for (inputs, output) in inputs.chunks(strip).zip(outputs) {
-                    let sums = &mut sums[..output.len() / self.columns];
+                for (index, inputs) in inputs.chunks(strip).enumerate() {
+                    let row = index * STRIP;
+                    let sums = &mut sums[..STRIP.min(output.rows() - row)];
                     dot.multiply(inputs, &weights[depth.clone()], sums);
-                    let columns = WIDTH.min(self.columns - from);
-                    dot.add(sums, columns, output[from..].chunks_mut(self.columns));
+                    let place = Place {
+                        row,
+                        column: panel * WIDTH,
+                        columns: WIDTH,
+                        is_first: depth.start == 0,
+                        is_last: depth.end == self.rows,
+                    };
+                    output.write(sums, place);
                 }
             }
         }
     }
 
-    /// Adds to the columns of some panels what some depth of the inputs gives.
+    /// What some depth of the inputs gives with some panels.
     ///
     /// # Shapes
     ///
     /// - input: `[rows, in]`
-    /// - sums: `[rows, stride]`, from the first panel's first column on
-    fn add_product(
-        &self,
-        panels: Range<usize>,
-        depth: Range<usize>,
-        input: &[f32],
-        sums: &mut [f32],
-        stride: usize,
-    ) {
-        let width = self.columns.min(panels.end * WIDTH) - panels.start * WIDTH;
+    /// - output: from the first panel's first column on
+    fn multiply_depth(&self, panels: Range<usize>, depth: Range<usize>, input: &[f32], output: &mut Output) {
         let size = WIDTH * self.rows;
         match &self.held {
             Held::F32(values) => Multiply::<F32> {
@@ -286,9 +286,7 @@ impl PackedWeight {
                 depth,
                 input,
                 values: &values[panels.start * size..panels.end * size],
-                sums,
-                stride,
-                width,
+                output,
             }
             .dispatch(),
             Held::Bf16(values) => Multiply::<Bf16> {
@@ -296,9 +294,7 @@ impl PackedWeight {
                 depth,
                 input,
                 values: &values[panels.start * size / 2..panels.end * size / 2],
-                sums,
-                stride,
-                width,
+                output,
             }
             .dispatch(),
             Held::Int8(_) => unreachable!("has no panels"),
@@ -338,12 +334,13 @@ pub(crate) fn read_panels<P: Send>(
     )
 }
 
-/// Adds few rows of products: threads take panels, and each weight is read once, by one of them. `add` is given some panels,
-/// where their products go, `[rows, stride]` from the first panel's first column on, and the stride.
+/// Few rows of products: threads take panels, and each weight is read once, by one of them. `multiply` is given some panels,
+/// and where their products go, from the first panel's first column on.
 pub(crate) fn by_panels(
     output: &mut [f32],
     [d_in, d_out]: [usize; 2],
-    add: impl Fn(Range<usize>, &mut [f32], usize) + Sync,
+    epilogue: Epilogue,
+    multiply: impl Fn(Range<usize>, Output) + Sync,
 ) {
     let count = output.len() / d_out;
     let panels = d_out.div_ceil(WIDTH);
@@ -355,42 +352,50 @@ pub(crate) fn by_panels(
     let mut sums = vec![0.0; panels.div_ceil(each) * count * width];
     sums.par_chunks_mut(count * width)
         .enumerate()
-        .for_each(|(piece, sums)| add(piece * each..panels.min((piece + 1) * each), sums, width));
+        .for_each(|(piece, sums)| {
+            let columns = width.min(d_out - piece * width);
+            let output = Output::new(sums, width, columns, Epilogue::default());
+            multiply(piece * each..panels.min((piece + 1) * each), output);
+        });
     for (piece, sums) in sums.chunks(count * width).enumerate() {
         let first = piece * width;
-        let columns = width.min(d_out - first);
-        for (row, sums) in sums.chunks(width).enumerate() {
-            let output = &mut output[row * d_out + first..][..columns];
-            for (output, sum) in output.iter_mut().zip(sums) {
-                *output += sum;
-            }
+        Finish {
+            sums,
+            sums_stride: width,
+            columns: width.min(d_out - first),
+            before: match epilogue.bias {
+                Some(bias) => Before::Bias(&bias[first..]),
+                None => Before::Nothing,
+            },
+            gelu: epilogue.gelu,
+            residual: epilogue.residual.map(|residual| &residual[first..]),
+            output: &mut output[first..],
+            stride: d_out,
         }
+        .dispatch();
     }
 }
 
-/// Adds many rows of products: threads take rows. `add` is given some of the inputs and of the outputs.
+/// Many rows of products: threads take rows. `multiply` is given some of the inputs and of the outputs.
 pub(crate) fn by_rows(
     input: &[f32],
     output: &mut [f32],
     [d_in, d_out]: [usize; 2],
-    add: impl Fn(&[f32], &mut [f32]) + Sync,
+    epilogue: Epilogue,
+    multiply: impl Fn(&[f32], Output) + Sync,
 ) {
     let count = output.len() / d_out;
     let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
     output
         .par_chunks_mut(each * d_out)
         .zip(input.par_chunks(each * d_in))
-        .for_each(|(output, input)| add(input, output));
-}
-
-/// Rows of nothing but the bias, or zeros.
-fn begin(output: &mut [f32], columns: usize, bias: Option<&[f32]>) {
-    match bias {
-        Some(bias) => output
-            .chunks_exact_mut(columns)
-            .for_each(|row| row.copy_from_slice(bias)),
-        None => output.fill(0.0),
-    }
+        .enumerate()
+        .for_each(|(piece, (output, input))| {
+            let from = piece * each * d_out;
+            let residual = epilogue.residual.map(|residual| &residual[from..]);
+            let epilogue = Epilogue { residual, ..epilogue };
+            multiply(input, Output::new(output, d_out, d_out, epilogue));
+        });
 }
 
 /// The upper half of a number, rounded; what is no number stays none.
@@ -466,7 +471,7 @@ impl Panels for Bf16 {
     }
 }
 
-struct Multiply<'a, P: Panels> {
+struct Multiply<'a, 'b, P: Panels> {
     d_in: usize,
     /// Which of a row's inputs meet the weights.
     depth: Range<usize>,
@@ -474,15 +479,11 @@ struct Multiply<'a, P: Panels> {
     input: &'a [f32],
     /// Of some panels.
     values: &'a [P::Value],
-    /// `[rows, stride]`
-    sums: &'a mut [f32],
-    /// From a row of sums to the next.
-    stride: usize,
-    /// Columns that are the weight's.
-    width: usize,
+    /// From the first panel's first column on.
+    output: &'a mut Output<'b>,
 }
 
-impl<P: Panels> SimdOp for Multiply<'_, P> {
+impl<P: Panels> SimdOp for Multiply<'_, '_, P> {
     type Output = ();
 
     #[inline(always)]
@@ -497,7 +498,7 @@ impl<P: Panels> SimdOp for Multiply<'_, P> {
     }
 }
 
-impl<P: Panels> Multiply<'_, P> {
+impl<P: Panels> Multiply<'_, '_, P> {
     /// `R` rows at a time by `V` of a panel's `ALL` vectors; one row, and two, by all of them.
     #[inline(always)]
     fn by<I: Isa, const R: usize, const V: usize, const ALL: usize>(mut self, isa: I) {
@@ -512,15 +513,21 @@ impl<P: Panels> Multiply<'_, P> {
                     let inputs = &inputs[row * self.depth.len()..];
                     let place = Place {
                         row,
-                        first,
-                        panel: index,
+                        column: index * WIDTH + first * isa.f32().len(),
+                        columns: V * isa.f32().len(),
+                        is_first: self.depth.start == 0,
+                        is_last: self.depth.end == self.d_in,
+                    };
+                    let all = Place {
+                        columns: WIDTH,
+                        ..place
                     };
                     let rows = R.min(count - row);
                     match strip_rows(R, rows) {
                         // All vectors at once: a weight is loaded once.
                         1 | 2 if first > 0 => {}
-                        1 => self.strip::<I, 1, ALL>(isa, rows, place, inputs, weights),
-                        2 => self.strip::<I, 2, ALL>(isa, rows, place, inputs, weights),
+                        1 => self.strip::<I, 1, ALL>(isa, rows, all, inputs, weights),
+                        2 => self.strip::<I, 2, ALL>(isa, rows, all, inputs, weights),
                         3 => self.strip::<I, 3, V>(isa, rows, place, inputs, weights),
                         4 => self.strip::<I, 4, V>(isa, rows, place, inputs, weights),
                         6 => self.strip::<I, 6, V>(isa, rows, place, inputs, weights),
@@ -563,13 +570,14 @@ impl<P: Panels> Multiply<'_, P> {
     ) {
         let ops = isa.f32();
         let half = HALF / ops.len();
+        let first = place.column % WIDTH / ops.len();
         let mut totals = [[ops.zero(); V]; R];
         let weights = lower.chunks_exact(HALF).zip(upper.chunks_exact(HALF));
         for (inputs, (lower, upper)) in inputs.chunks_exact(R).zip(weights) {
             // Not `array::from_fn`: its closure is compiled without the instruction set, and called.
             let mut weights = [ops.zero(); V];
             for (vector, weights) in weights.iter_mut().enumerate() {
-                let vector = place.first + vector;
+                let vector = first + vector;
                 *weights = match vector < half {
                     true => P::lower(isa, &lower[vector * ops.len()..]),
                     false => P::upper(isa, &upper[(vector - half) * ops.len()..]),
@@ -582,29 +590,14 @@ impl<P: Panels> Multiply<'_, P> {
                 }
             }
         }
-        let from = place.panel * WIDTH + place.first * ops.len();
-        let columns = self.width.min(from)..self.width.min(from + V * ops.len());
-        for (index, totals) in totals.into_iter().enumerate().take(rows) {
-            let sums = &mut self.sums[(place.row + index) * self.stride..][columns.clone()];
-            for (sums, total) in sums.chunks_mut(ops.len()).zip(totals) {
-                if sums.len() == ops.len() {
-                    ops.store(ops.add(ops.load(sums), total), sums);
-                } else {
-                    for (sum, total) in sums.iter_mut().zip(total.to_array().as_ref()) {
-                        *sum += total;
-                    }
-                }
+        let mut sums = [[0.0; WIDTH]; R];
+        for (sums, totals) in sums.iter_mut().zip(totals) {
+            for (sums, total) in sums.chunks_exact_mut(ops.len()).zip(totals) {
+                ops.store(total, sums);
             }
         }
+        self.output.write(&sums[..rows], place);
     }
-}
-
-/// Where a strip's sums belong.
-struct Place {
-    row: usize,
-    /// The panel's vector.
-    first: usize,
-    panel: usize,
 }
 
 /// How many rows a strip has, zeros among them, of which so many are real.
@@ -659,7 +652,7 @@ mod tests {
                 prop_assert_eq!(packed.precision(), precision);
                 prop_assert_eq!(&packed.unpack(), &held);
                 let mut got = vec![f32::NAN; rows * d_out];
-                packed.multiply(&input, bias, &mut got);
+                packed.multiply(&input, Epilogue { bias, ..Epilogue::default() }, &mut got);
                 let rounded = precision == Precision::Bf16 && rows > FEW && rounds_many();
                 let input: Vec<f32> = input.iter().map(|value| if rounded { nearest(*value) } else { *value }).collect();
                 let want = product(&input, &held, [d_in, d_out]);
@@ -668,6 +661,54 @@ mod tests {
                     let within = 1e-6 * (1.0 + size);
                     prop_assert!((f64::from(*got) - want).abs() < within, "{precision:?} {got} {want}");
                 }
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever is finished with the products is what it is when it is done afterwards.
+        #[test]
+        fn an_epilogue_is_what_it_says(
+            rows in 1_usize..40,
+            d_in in 1_usize..800,
+            d_out in 1_usize..110,
+            biased in any::<bool>(),
+            gelu in any::<bool>(),
+            added in any::<bool>(),
+            seed in any::<u32>(),
+        ) {
+            let (input, weight) = (values(rows * d_in, seed), values(d_in * d_out, seed ^ 77));
+            let (bias, residual) = (values(d_out, seed ^ 99), values(rows * d_out, seed ^ 55));
+            let epilogue = Epilogue {
+                bias: biased.then_some(bias.as_slice()),
+                gelu,
+                residual: added.then_some(residual.as_slice()),
+            };
+            for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+                let packed = PackedWeight::new(&weight, [d_in, d_out], precision);
+                let [mut got, mut want] = [vec![f32::NAN; rows * d_out], vec![f32::NAN; rows * d_out]];
+                packed.multiply(&input, epilogue, &mut got);
+                let alone = Epilogue { gelu: false, residual: None, ..epilogue };
+                packed.multiply(&input, alone, &mut want);
+                if gelu {
+                    crate::gelu(&mut want);
+                }
+                if added {
+                    want.iter_mut().zip(&residual).for_each(|(want, residual)| *want += residual);
+                }
+                prop_assert_eq!(got, want, "{:?}", precision);
+            }
+        }
+
+        #[test]
+        fn what_cannot_be_read_is_not_packed(columns in 1_usize..200, missing in 0_usize..200) {
+            for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+                let read = |those: Range<usize>, values: &mut [f32]| {
+                    values.fill(1.0);
+                    (!those.contains(&missing)).then_some(())
+                };
+                let packed = PackedWeight::from_columns([3, columns], precision, read);
+                prop_assert_eq!(packed.is_none(), missing < columns);
             }
         }
     }
@@ -694,7 +735,7 @@ mod tests {
                 let mut input = vec![1.0; 2 * rows];
                 input[2] = f32::NAN;
                 let mut output = vec![0.0; 40 * rows];
-                packed.multiply(&input, None, &mut output);
+                packed.multiply(&input, Epilogue::default(), &mut output);
                 for (row, output) in output.chunks(40).enumerate() {
                     if row == 1 {
                         assert!(output.iter().all(|value| value.is_nan()));
@@ -717,8 +758,13 @@ mod tests {
         for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let packed = PackedWeight::new(&[], [0, 2], precision);
             let mut output = [f32::NAN; 6];
-            packed.multiply(&[], Some(&[1.0, 2.0]), &mut output);
-            assert_eq!(output, [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
+            let epilogue = Epilogue {
+                bias: Some(&[1.0, 2.0]),
+                residual: Some(&[0.0, 0.0, 1.0, 1.0, 2.0, 2.0]),
+                ..Epilogue::default()
+            };
+            packed.multiply(&[], epilogue, &mut output);
+            assert_eq!(output, [1.0, 2.0, 2.0, 3.0, 3.0, 4.0]);
         }
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn values_of_a_piece(width: usize) -> usize {
 mod tests {
     use super::*;
     use crate::sample::values;
-    use crate::{PackedWeight, Precision};
+    use crate::{Epilogue, PackedWeight, Precision};
 
     /// Pools of any size, at work at the same time, compute the same.
     #[test]
@@ -83,7 +83,7 @@ mod tests {
             let packed = PackedWeight::new(&weight, [96, 200], precision);
             let product = || {
                 let mut output = vec![0.0; 30 * 200];
-                packed.multiply(&input, None, &mut output);
+                packed.multiply(&input, Epilogue::default(), &mut output);
                 output
             };
             let want = product();

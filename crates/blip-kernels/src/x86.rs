@@ -12,7 +12,6 @@
 use std::arch::x86_64::*;
 use std::array::from_fn;
 use std::mem::transmute;
-use std::slice::ChunksMut;
 
 use crate::int8::{Row, add_row, quantize_column, quantize_terms};
 use crate::packed::WIDTH;
@@ -92,11 +91,7 @@ impl Bytes {
         }
     }
 
-    /// Adds products to rows of outputs, `terms` rows of products to each.
-    ///
-    /// # Shapes
-    ///
-    /// - output: rows that begin at the panel's first column, of which there are `steps.len()`
+    /// Adds products, scaled, to rows of a tile, `terms` rows of products to each.
     pub(crate) fn add_rows(
         self,
         products: &[[i32; WIDTH]],
@@ -104,10 +99,10 @@ impl Bytes {
         terms: usize,
         steps: &[f32],
         sums: &[i32],
-        output: ChunksMut<f32>,
+        tile: &mut [[f32; WIDTH]],
     ) {
         let rows = products.chunks(terms).zip(rows.chunks(terms));
-        for (output, (products, rows)) in output.zip(rows) {
+        for (output, (products, rows)) in tile.iter_mut().zip(rows) {
             let output = &mut output[..steps.len()];
             for (products, row) in products.iter().zip(rows) {
                 // SAFETY: `self` is proof of the features.
@@ -266,14 +261,6 @@ impl DotBf16 {
         inputs
     }
 
-    /// Adds sums to rows of outputs that begin at the panel's first column.
-    pub(crate) fn add(self, sums: &[[f32; WIDTH]], columns: usize, output: ChunksMut<f32>) {
-        for (output, sums) in output.zip(sums) {
-            // SAFETY: `self` is proof of the features.
-            unsafe { add_512(&mut output[..columns], sums) };
-        }
-    }
-
     /// The products of a strip and a panel.
     ///
     /// # Shapes
@@ -284,13 +271,6 @@ impl DotBf16 {
         let pairs = weights.len().div_ceil(2);
         assert_eq!(inputs.len(), pairs * sums.len(), "inputs of another depth");
         strip!(dpbf16(inputs, weights, sums));
-    }
-}
-
-#[target_feature(enable = "avx512f")]
-fn add_512(output: &mut [f32], sums: &[f32; WIDTH]) {
-    for (output, sum) in output.iter_mut().zip(sums) {
-        *output += sum;
     }
 }
 

@@ -342,7 +342,7 @@ impl SelfAttention {
             .dropout
             .hidden
             .forward(self.dense.forward(merge_heads(context)));
-        self.norm.forward(output + hidden)
+        self.norm.forward_add(output, hidden)
     }
 }
 
@@ -477,7 +477,7 @@ impl CrossAttention {
         let output = self
             .dropout
             .forward(self.context.forward(hidden.clone(), context));
-        self.norm.forward(output + hidden)
+        self.norm.forward_add(output, hidden)
     }
 }
 
@@ -548,7 +548,7 @@ impl BertLayer {
             hidden = self.cross_attention.forward(hidden, context);
         }
         let output = self.dropout.forward(self.mlp.forward(hidden.clone()));
-        self.norm.forward(output + hidden)
+        self.norm.forward_add(output, hidden)
     }
 }
 

@@ -3,13 +3,13 @@
 //! Every function gives `None` where its kernel does not apply: on another backend, under autodiff, for another element
 //! type than `f32`. The caller then composes what the kernel computes of Burn's operations, which every backend has.
 
-use blip_kernels::{Heads, Hidden, PackedWeight};
+use blip_kernels::{Epilogue, Heads, Hidden, PackedWeight};
 use burn::backend::{DispatchDevice, Flex};
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData, bf16};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use crate::{Precision, WeightOutputs};
+use crate::{Precision, Then, WeightOutputs};
 
 /// How the flex backend holds a float tensor.
 type Primitive = <Flex as burn::backend::BackendTypes>::FloatTensorPrimitive;
@@ -101,7 +101,7 @@ pub(crate) fn unpack(weight: &PackedWeight, device: &Device) -> Tensor<2> {
     tensor(weight.unpack(), weight.shape(), device)
 }
 
-/// `x W + b`, and GELU of it if that is wanted.
+/// `x W + b`, and what follows.
 ///
 /// # Shapes
 ///
@@ -111,15 +111,21 @@ pub(crate) fn linear(
     input: &Tensor<3>,
     weight: &PackedWeight,
     bias: &Tensor<1>,
-    with_gelu: bool,
+    then: Then,
 ) -> Option<Tensor<3>> {
     let [batch, tokens, _] = input.dims();
     let (rows, bias) = (contiguous(input)?, contiguous(bias)?);
+    let residual = match then {
+        Then::Add(residual) => Some(contiguous(residual)?),
+        Then::Nothing | Then::Gelu => None,
+    };
+    let epilogue = Epilogue {
+        bias: Some(values(&bias)),
+        gelu: matches!(then, Then::Gelu),
+        residual: residual.as_ref().map(values),
+    };
     let mut output = vec![0.0; batch * tokens * weight.shape()[1]];
-    weight.multiply(values(&rows), Some(values(&bias)), &mut output);
-    if with_gelu {
-        blip_kernels::gelu(&mut output);
-    }
+    weight.multiply(values(&rows), epilogue, &mut output);
     Some(tensor(
         output,
         [batch, tokens, weight.shape()[1]],
@@ -127,16 +133,26 @@ pub(crate) fn linear(
     ))
 }
 
-/// Normalises the last axis.
+/// Normalises the last axis, after a residual was added where there is one.
 pub(crate) fn layer_norm(
     input: &Tensor<3>,
-    gamma: &Tensor<1>,
-    beta: &Tensor<1>,
+    residual: Option<&Tensor<3>>,
+    [gamma, beta]: [&Tensor<1>; 2],
     epsilon: f64,
 ) -> Option<Tensor<3>> {
-    let (gamma, beta) = (contiguous(gamma)?, contiguous(beta)?);
-    let mut output = values(&contiguous(input)?).to_vec();
-    blip_kernels::layer_norm(&mut output, None, values(&gamma), values(&beta), epsilon as f32);
+    let (input_values, gamma, beta) = (contiguous(input)?, contiguous(gamma)?, contiguous(beta)?);
+    let residual = match residual {
+        Some(residual) => Some(contiguous(residual)?),
+        None => None,
+    };
+    let mut output = vec![0.0; input.dims().iter().product()];
+    blip_kernels::layer_norm(
+        values(&input_values),
+        residual.as_ref().map(values),
+        [values(&gamma), values(&beta)],
+        epsilon as f32,
+        &mut output,
+    );
     Some(tensor(output, input.dims(), &input.device()))
 }
 

@@ -54,5 +54,5 @@ pub use dropout::{TextDropout, drop_path};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use norm::LayerNorm;
-pub use packed::{Packed, Packing, Precision, WeightOutputs, WeightSource, is_packable, on_workers};
+pub use packed::{Packed, Packing, Precision, Then, WeightOutputs, WeightSource, is_packable, on_workers};
 pub use size::{SizeError, check_sizes};

@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
-use crate::packed::{Packed, Packing};
+use crate::packed::{Packed, Packing, Then};
 
 /// A linear layer. The weight is contiguous `[in, out]`, the transpose of PyTorch's.
 #[derive(Module, Debug)]
@@ -75,7 +75,7 @@ impl Linear {
     /// - input: `[batch, tokens, in]`
     /// - output: `[batch, tokens, out]`
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        match self.packed.forward(&input, &self.bias.val(), false) {
+        match self.packed.forward(&input, &self.bias.val(), Then::Nothing) {
             Some(output) => output,
             None => self.composed(input),
         }
@@ -87,9 +87,24 @@ impl Linear {
     ///
     /// As [`forward`](Self::forward).
     pub fn forward_gelu(&self, input: Tensor<3>) -> Tensor<3> {
-        match self.packed.forward(&input, &self.bias.val(), true) {
+        match self.packed.forward(&input, &self.bias.val(), Then::Gelu) {
             Some(output) => output,
             None => gelu(self.composed(input)),
+        }
+    }
+
+    /// Applies the layer, and adds a residual to what it gives.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward); the residual's is that of the output.
+    pub fn forward_add(&self, input: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        match self
+            .packed
+            .forward(&input, &self.bias.val(), Then::Add(&residual))
+        {
+            Some(output) => output,
+            None => self.composed(input) + residual,
         }
     }
 
@@ -154,15 +169,23 @@ mod tests {
         let input = Tensor::<3>::random([2, 9, 24], Distribution::Normal(0.0, 1.0), &device);
         let values = |tensor: Tensor<3>| tensor.try_into_vec_as::<f32>().unwrap();
         let weight = |layer: &Linear| layer.weight().try_into_vec_as::<f32>().unwrap();
-        let [want, want_gelu] = [layer.forward(input.clone()), layer.forward_gelu(input.clone())].map(values);
+        let residual = Tensor::<3>::random([2, 9, 70], Distribution::Normal(0.0, 1.0), &device);
+        let all = |layer: &Linear| {
+            [
+                layer.forward(input.clone()),
+                layer.forward_gelu(input.clone()),
+                layer.forward_add(input.clone(), residual.clone()),
+            ]
+            .map(values)
+        };
+        let want = all(&layer);
         for (precision, within, step) in [
             (Precision::F32, 1e-6, 0.0),
             (Precision::Bf16, 3e-3, 0.004),
             (Precision::Int8, 1e-2, 0.0),
         ] {
             let packed = layer.clone().packed(precision);
-            let got = [packed.forward(input.clone()), packed.forward_gelu(input.clone())].map(values);
-            for (got, want) in got.iter().flatten().zip(want.iter().chain(&want_gelu)) {
+            for (got, want) in all(&packed).iter().flatten().zip(want.iter().flatten()) {
                 assert!((got - want).abs() < within, "{precision:?}: {got} is not {want}");
             }
             let whole = weight(&layer);

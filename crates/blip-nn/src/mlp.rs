@@ -38,4 +38,13 @@ impl Mlp {
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         self.fc2.forward(self.fc1.forward_gelu(input))
     }
+
+    /// Applies the layer, and adds a residual to what it gives.
+    ///
+    /// # Shapes
+    ///
+    /// - input, residual, output: `[batch, tokens, hidden_size]`
+    pub fn forward_add(&self, input: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.fc2.forward_add(self.fc1.forward_gelu(input), residual)
+    }
 }

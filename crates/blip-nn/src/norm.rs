@@ -37,9 +37,24 @@ impl LayerNorm {
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         #[cfg(feature = "flex")]
-        if let Some(output) = crate::cpu::layer_norm(&input, &weight, &bias, self.epsilon) {
+        if let Some(output) = crate::cpu::layer_norm(&input, None, [&weight, &bias], self.epsilon) {
             return output;
         }
         layer_norm(input, weight, Some(bias), self.epsilon)
+    }
+
+    /// Applies the layer to `input + residual`.
+    ///
+    /// # Shapes
+    ///
+    /// - input, residual, output: `[batch, tokens, d_model]`
+    pub fn forward_add(&self, input: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        #[cfg(feature = "flex")]
+        if let Some(output) = crate::cpu::layer_norm(&input, Some(&residual), [&weight, &bias], self.epsilon)
+        {
+            return output;
+        }
+        layer_norm(input + residual, weight, Some(bias), self.epsilon)
     }
 }

@@ -102,6 +102,17 @@ pub trait WeightOutputs: Sync {
     fn read(&self, outputs: std::ops::Range<usize>, values: &mut [f32]) -> Option<()>;
 }
 
+/// What follows a product with a packed weight, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Then<'a> {
+    /// Nothing.
+    Nothing,
+    /// The exact (erf) GELU.
+    Gelu,
+    /// A residual is added, `[batch, tokens, out]`.
+    Add(&'a Tensor<3>),
+}
+
 /// Whether weights on a device can be held in another precision than `f32`: on the CPU, with the feature `flex`.
 pub fn is_packable(device: &Device) -> bool {
     #[cfg(feature = "flex")]
@@ -169,19 +180,19 @@ impl Packed {
         (weight, Self::default())
     }
 
-    /// `x W + b`, and GELU of it if that is wanted; `None` where nothing is packed or the input is not on the CPU.
+    /// `x W + b` and what follows; `None` where nothing is packed or the input is not on the CPU.
     ///
     /// # Shapes
     ///
     /// - input: `[batch, tokens, in]`, where `in` is all but the last axis of the weight
     /// - bias: `[out]`
     /// - output: `[batch, tokens, out]`
-    pub fn forward(&self, input: &Tensor<3>, bias: &Tensor<1>, with_gelu: bool) -> Option<Tensor<3>> {
+    pub fn forward(&self, input: &Tensor<3>, bias: &Tensor<1>, then: Then) -> Option<Tensor<3>> {
         #[cfg(feature = "flex")]
-        return cpu::linear(input, self.weight.as_ref()?, bias, with_gelu);
+        return cpu::linear(input, self.weight.as_ref()?, bias, then);
         #[cfg(not(feature = "flex"))]
         return {
-            let _ = (input, bias, with_gelu);
+            let _ = (input, bias, then);
             None
         };
     }

@@ -38,9 +38,21 @@ impl Attention {
     ///
     /// - input, output: `[batch, tokens, hidden_size]`
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        self.proj.forward(self.attended(input))
+    }
+
+    /// Applies the layer, and adds a residual to what it gives.
+    ///
+    /// # Shapes
+    ///
+    /// - input, residual, output: `[batch, tokens, hidden_size]`
+    pub fn forward_add(&self, input: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.proj.forward_add(self.attended(input), residual)
+    }
+
+    fn attended(&self, input: Tensor<3>) -> Tensor<3> {
         // Queries, then keys, then values; inside each, heads are contiguous blocks.
         let [query, key, value] = split_fused(self.qkv.forward(input), self.heads);
-        self.proj
-            .forward(merge_heads(attend(query, key, value, None, false)))
+        merge_heads(attend(query, key, value, None, false))
     }
 }

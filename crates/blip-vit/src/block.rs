@@ -48,8 +48,13 @@ impl Block {
     ///
     /// - input, output: `[batch, tokens, hidden_size]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let normed = self.norm1.forward(x.clone());
+        if self.drop_path_rate == 0.0 {
+            let x = self.attn.forward_add(normed, x);
+            return self.mlp.forward_add(self.norm2.forward(x.clone()), x);
+        }
         let drop = |branch| drop_path(branch, self.drop_path_rate);
-        let x = x.clone() + drop(self.attn.forward(self.norm1.forward(x)));
+        let x = x + drop(self.attn.forward(normed));
         x.clone() + drop(self.mlp.forward(self.norm2.forward(x)))
     }
 }

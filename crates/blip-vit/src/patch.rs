@@ -9,7 +9,7 @@
 //!
 //! Source: timm 0.4.12 `PatchEmbed`; transformers 5.23 `BlipVisionEmbeddings`.
 
-use blip_nn::{Packed, Packing, Precision};
+use blip_nn::{Packed, Packing, Precision, Then};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -73,7 +73,11 @@ impl PatchEmbed {
             // [batch, rows, columns, channels, patch, patch]
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([batch, rows * columns, inside]);
-        if let Some(embedded) = self.proj.packed.forward(&patches, &self.proj.bias.val(), false) {
+        if let Some(embedded) = self
+            .proj
+            .packed
+            .forward(&patches, &self.proj.bias.val(), Then::Nothing)
+        {
             return embedded;
         }
         let patches = patches.reshape([batch * rows * columns, inside]);
