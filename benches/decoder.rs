@@ -84,7 +84,7 @@ fn decoder(criterion: &mut Criterion) {
 
 /// The state after a step. It is handed back so that freeing it is not measured.
 fn stepped(decoder: &TextDecoder, input_ids: &TokenBatch, mut state: State) -> State {
-    let logits = decoder.step(input_ids, &mut state);
+    let logits = decoder.step_last(input_ids, &mut state);
     black_box(logits).expect("the ids are words and the state is short");
     state
 }

@@ -141,17 +141,39 @@ impl TextDecoder {
         Ok(self.head.clone().with_weight(words).forward(hidden))
     }
 
-    /// Writes tokens to every row, on the device.
+    /// Writes tokens to every row, and scores those after the last `scored` positions.
+    fn write(
+        &self,
+        input_ids: &TokenBatch,
+        state: &mut DecoderCache,
+        scored: usize,
+    ) -> Result<Logits, ModelError> {
+        let [rows, tokens] = input_ids.shape();
+        if rows != state.rows() || tokens == 0 {
+            let expected = format!("[{}, at least 1]", state.rows());
+            return Err(ModelError::shape("input_ids", expected, &[rows, tokens]));
+        }
+        let ids = self.bert.embeddings().read_ids(input_ids, state.length())?;
+        let logits = on_workers(&self.bert.device(), || self.forward(ids, state, scored));
+        // The one device read of a step.
+        let logits = logits
+            .try_into_vec_as()
+            .map_err(|error| ModelError::Device(error.to_string()))?;
+        Logits::new(logits, [rows, scored, self.bert.vocab_size()])
+    }
+
+    /// The same on the device.
     ///
     /// # Shapes
     ///
     /// - input_ids: `[rows, tokens]`
-    /// - output: `[rows, tokens, vocab_size]`
-    fn forward(&self, input_ids: Tensor<2, Int>, state: &mut DecoderCache) -> Tensor<3> {
+    /// - output: `[rows, scored, vocab_size]`
+    fn forward(&self, input_ids: Tensor<2, Int>, state: &mut DecoderCache, scored: usize) -> Tensor<3> {
         let hidden = self
             .bert
             .forward_causal(input_ids, &state.context, &mut state.written);
-        self.head.forward(hidden)
+        let [_, tokens, _] = hidden.dims();
+        self.head.forward(hidden.narrow(1, tokens - scored, scored))
     }
 }
 
@@ -170,18 +192,12 @@ impl blip_traits::TextDecoder for TextDecoder {
     }
 
     fn step(&self, input_ids: &TokenBatch, state: &mut DecoderCache) -> Result<Logits, ModelError> {
-        let [rows, tokens] = input_ids.shape();
-        if rows != state.rows() || tokens == 0 {
-            let expected = format!("[{}, at least 1]", state.rows());
-            return Err(ModelError::shape("input_ids", expected, &[rows, tokens]));
-        }
-        let ids = self.bert.embeddings().read_ids(input_ids, state.length())?;
-        let logits = on_workers(&self.bert.device(), || self.forward(ids, state));
-        // The one device read of a step.
-        let logits = logits
-            .try_into_vec_as()
-            .map_err(|error| ModelError::Device(error.to_string()))?;
-        Logits::new(logits, [rows, tokens, self.bert.vocab_size()])
+        let [_, tokens] = input_ids.shape();
+        self.write(input_ids, state, tokens)
+    }
+
+    fn step_last(&self, input_ids: &TokenBatch, state: &mut DecoderCache) -> Result<Logits, ModelError> {
+        self.write(input_ids, state, 1)
     }
 
     fn context_size(&self) -> usize {
@@ -240,6 +256,14 @@ mod tests {
             .step(&TokenBatch::from_rows(&[&text[..2]], 0), &mut state)
             .unwrap();
         close(prompt.last(0), whole.at(0, 1));
+        let last = decoder
+            .step_last(
+                &TokenBatch::from_rows(&[&text[..2]], 0),
+                &mut decoder.start(&context).unwrap(),
+            )
+            .unwrap();
+        assert_eq!(last.shape(), [1, 1, 64]);
+        close(last.last(0), whole.at(0, 1));
         for (position, &id) in text.iter().enumerate().skip(2) {
             let step = decoder.step(&TokenBatch::column(&[id]), &mut state).unwrap();
             close(step.last(0), whole.at(0, position));

@@ -1,8 +1,8 @@
 //! Scaled dot-product attention, a head at a time, without a matrix of all scores.
 //!
 //! ```text
-//! many queries   keys and values of every head ─ pack;  for a block of queries, side by side in vectors, and each head:
-//!                  K Qᵀ / √head_dim ─ mask ─ exp ─ V ─ one over the sum of powers ─▶ the head's columns of the block's rows
+//! many queries   for each head: keys and values ─ pack;  for a block of queries, side by side in vectors:
+//!                  K Qᵀ / √head_dim ─ mask ─ exp ─ V ─ one over the sum of powers
 //! few queries    for each head: a dot product with every key, softmax, a weighted sum of the values
 //! ```
 
@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::{Exp, Softmax};
+
+use crate::parallel::{pieces_of_rows, values_of_a_piece};
 
 /// Queries that are attended at once: two of the widest vectors. Their scores stay in the second cache.
 const BLOCK: usize = 32;
@@ -174,49 +176,42 @@ impl Attention<'_> {
                 .enumerate()
                 .for_each(|(index, attended)| head(index, attended));
         }
-        for (index, attended) in attended.chunks(head_dim).enumerate() {
-            let (head, query) = (index / queries, index % queries);
-            let (batch, head) = (head / heads, head % heads);
-            output[((batch * queries + query) * heads + head) * head_dim..][..head_dim]
-                .copy_from_slice(attended);
-        }
+        self.merge(&attended, output);
     }
 
-    /// Threads take blocks of queries, all heads of them.
+    /// Threads take heads, or blocks of a head's queries where there are more threads than heads: a head's keys and values
+    /// stay in the second cache.
     fn many(&self, output: &mut [f32]) {
         let [batch, heads, queries, head_dim] = self.query.shape;
         let keys = self.key.shape[2];
-        let width = heads * head_dim;
-        let padded = head_dim.next_multiple_of(PAD);
-        let key_size = keys.next_multiple_of(STRIP) * head_dim;
-        let value_size = keys * padded;
-        // [batch, heads] of both.
-        let mut packed = vec![0.0; batch * heads * (key_size + value_size)];
-        packed
-            .par_chunks_mut(key_size + value_size)
+        let blocks = queries.div_ceil(BLOCK);
+        let parts = (2 * rayon::current_num_threads()).div_ceil(batch * heads);
+        let part = BLOCK * blocks.div_ceil(parts);
+        // [batch, heads, queries, head_dim]
+        let mut attended = vec![0.0; output.len()];
+        let parts = attended
+            .par_chunks_mut(queries * head_dim)
             .enumerate()
-            .for_each(|(index, packed)| {
-                let (key, value) = packed.split_at_mut(key_size);
-                self.pack(index / heads, index % heads, key, value);
+            .flat_map(|(head, attended)| {
+                let parts = attended.par_chunks_mut(part * head_dim).enumerate();
+                parts.map(move |(index, attended)| (head, index * part, attended))
             });
-        let blocks = output
-            .par_chunks_mut(queries * width)
-            .enumerate()
-            .flat_map(|(batch, output)| {
-                output
-                    .par_chunks_mut(BLOCK * width)
-                    .enumerate()
-                    .map(move |(block, output)| (batch, block * BLOCK, output))
-            });
-        blocks.for_each(|(batch, first, output)| {
-            let mut query = vec![0.0; head_dim * BLOCK];
-            let mut scores = vec![0.0; keys.next_multiple_of(STRIP) * BLOCK];
-            for head in 0..heads {
-                let packed = &packed[(batch * heads + head) * (key_size + value_size)..];
-                let (key, packed) = packed.split_at(key_size);
-                for index in 0..output.len() / width {
+        // What is beyond the last key and column stays zero.
+        let buffers = || Buffers {
+            key: vec![0.0; keys.next_multiple_of(STRIP) * head_dim],
+            value: vec![0.0; keys * head_dim.next_multiple_of(PAD)],
+            query: vec![0.0; head_dim * BLOCK],
+            scores: vec![0.0; keys.next_multiple_of(STRIP) * BLOCK],
+        };
+        parts.for_each_init(buffers, |buffers, (index, first, attended)| {
+            let (batch, head) = (index / heads, index % heads);
+            self.pack(batch, head, &mut buffers.key, &mut buffers.value);
+            for (block, output) in attended.chunks_mut(BLOCK * head_dim).enumerate() {
+                let first = first + block * BLOCK;
+                for index in 0..output.len() / head_dim {
                     let vector = self.query.vector(batch, head, first + index);
-                    for (place, value) in query[index..].iter_mut().step_by(BLOCK).zip(vector) {
+                    let places = buffers.query[index..].iter_mut().step_by(BLOCK);
+                    for (place, value) in places.zip(vector) {
                         *place = value * self.scale();
                     }
                 }
@@ -224,15 +219,32 @@ impl Attention<'_> {
                     attention: self,
                     batch,
                     first,
-                    key,
-                    value: &packed[..value_size],
-                    query: &query,
-                    scores: &mut scores,
-                    output: &mut output[head * head_dim..],
+                    buffers,
+                    output,
                 }
                 .dispatch();
             }
         });
+        self.merge(&attended, output);
+    }
+
+    /// From `[batch, heads, queries, head_dim]` to `[batch, queries, heads, head_dim]`.
+    fn merge(&self, attended: &[f32], output: &mut [f32]) {
+        let [_, heads, queries, head_dim] = self.query.shape;
+        let width = heads * head_dim;
+        let rows_of_a_piece = values_of_a_piece(width) / width;
+        pieces_of_rows(output, width)
+            .enumerate()
+            .for_each(|(piece, rows)| {
+                for (row, output) in rows.chunks_exact_mut(width).enumerate() {
+                    let row = piece * rows_of_a_piece + row;
+                    let (batch, query) = (row / queries, row % queries);
+                    for (head, output) in output.chunks_exact_mut(head_dim).enumerate() {
+                        let from = ((batch * heads + head) * queries + query) * head_dim;
+                        output.copy_from_slice(&attended[from..][..head_dim]);
+                    }
+                }
+            });
     }
 
     /// A head as blocks of queries read it: keys `[keys / 12][head_dim][12]`, values `[keys][head_dim]`, padded.
@@ -253,21 +265,26 @@ impl Attention<'_> {
     }
 }
 
+/// What a thread needs for a head.
+struct Buffers {
+    /// `[keys / 12][head_dim][12]`
+    key: Vec<f32>,
+    /// `[keys][head_dim]`, padded
+    value: Vec<f32>,
+    /// `[head_dim][32]`, scaled
+    query: Vec<f32>,
+    /// `[keys][32]`, whole strips of them
+    scores: Vec<f32>,
+}
+
 /// One head for a block of queries: they lie side by side in vectors, so that no vector is ever summed across.
 struct ManyQueries<'a> {
     attention: &'a Attention<'a>,
     batch: usize,
     /// The block's first query.
     first: usize,
-    /// `[keys / 12][head_dim][12]`
-    key: &'a [f32],
-    /// `[keys][head_dim]`, padded
-    value: &'a [f32],
-    /// `[head_dim][32]`, scaled
-    query: &'a [f32],
-    /// `[keys][32]`, whole strips of them
-    scores: &'a mut [f32],
-    /// The head's columns of the block's rows.
+    buffers: &'a mut Buffers,
+    /// `[queries of the block, head_dim]`
     output: &'a mut [f32],
 }
 
@@ -290,23 +307,25 @@ impl ManyQueries<'_> {
     #[inline(always)]
     fn by<I: Isa, const K: usize, const Q: usize>(mut self, isa: I) {
         let lanes = isa.f32().len();
-        let [_, heads, queries, head_dim] = self.attention.query.shape;
-        let width = heads * head_dim;
-        let count = BLOCK.min(queries - self.first);
+        let head_dim = self.attention.query.shape[3];
+        let count = self.output.len() / head_dim;
         // Vectors of queries, in pairs but for a single one.
         let used = if count <= lanes {
             lanes
         } else {
             count.next_multiple_of(2 * lanes)
         };
-        for (strip, key) in self.key.chunks_exact(STRIP * head_dim).enumerate() {
+        let Buffers {
+            key, query, scores, ..
+        } = &mut *self.buffers;
+        for (strip, key) in key.chunks_exact(STRIP * head_dim).enumerate() {
             for from in (0..STRIP).step_by(K) {
-                let scores = &mut self.scores[(strip * STRIP + from) * BLOCK..];
+                let scores = &mut scores[(strip * STRIP + from) * BLOCK..];
                 if used == lanes {
-                    score::<I, K, 1>(isa, &key[from..], self.query, scores);
+                    score::<I, K, 1>(isa, &key[from..], query, scores);
                 } else {
                     for at in (0..used).step_by(2 * lanes) {
-                        score::<I, K, 2>(isa, &key[from..], &self.query[at..], &mut scores[at..]);
+                        score::<I, K, 2>(isa, &key[from..], &query[at..], &mut scores[at..]);
                     }
                 }
             }
@@ -315,10 +334,11 @@ impl ManyQueries<'_> {
         let mut inverse = [0.0; BLOCK];
         self.normalize(isa, used, &mut inverse);
         let padded = head_dim.next_multiple_of(PAD);
+        let Buffers { value, scores, .. } = &*self.buffers;
         for query in (0..count).step_by(Q) {
             for column in (0..head_dim).step_by(2 * lanes) {
-                let sums = weigh::<I, Q>(isa, &self.scores[query..], &self.value[column..], padded);
-                let rows = self.output[query * width + column..].chunks_mut(width);
+                let sums = weigh::<I, Q>(isa, &scores[query..], &value[column..], padded);
+                let rows = self.output[query * head_dim + column..].chunks_mut(head_dim);
                 let columns = (2 * lanes).min(head_dim - column);
                 for ((row, sums), inverse) in rows.zip(sums).zip(&inverse[query..count]) {
                     let inverse = isa.f32().splat(*inverse);
@@ -341,7 +361,7 @@ impl ManyQueries<'_> {
         if mask.is_none() && !causal {
             return;
         }
-        for (key, row) in self.scores.chunks_exact_mut(BLOCK).take(keys).enumerate() {
+        for (key, row) in self.buffers.scores.chunks_exact_mut(BLOCK).take(keys).enumerate() {
             if mask.is_some_and(|mask| mask[self.batch * keys + key]) {
                 row.fill(f32::NEG_INFINITY);
             } else if causal {
@@ -356,7 +376,7 @@ impl ManyQueries<'_> {
     fn normalize<I: Isa>(&mut self, isa: I, used: usize, inverse: &mut [f32; BLOCK]) {
         let ops = isa.f32();
         let keys = self.attention.key.shape[2];
-        let scores = &mut self.scores[..keys * BLOCK];
+        let scores = &mut self.buffers.scores[..keys * BLOCK];
         for at in (0..used).step_by(ops.len()) {
             let mut most = ops.splat(f32::NEG_INFINITY);
             for row in scores.chunks_exact(BLOCK) {
@@ -457,23 +477,55 @@ impl SimdOp for FewQueries<'_> {
             attention.hidden.apply(scores, batch, index, queries);
             Softmax::new_mut(scores).dispatch();
         }
+        let value = |token: usize| attention.value.vector(batch, head, token);
+        let rows = attended.chunks_mut(4 * head_dim).zip(scores.chunks(4 * keys));
+        for (attended, scores) in rows {
+            match scores.len() / keys {
+                1 => weigh_few::<I, 1>(isa, scores, value, attended),
+                2 => weigh_few::<I, 2>(isa, scores, value, attended),
+                3 => weigh_few::<I, 3>(isa, scores, value, attended),
+                _ => weigh_few::<I, 4>(isa, scores, value, attended),
+            }
+        }
+    }
+}
+
+/// The values, weighted and summed for `Q` queries; each value is read once for all of them.
+///
+/// - scores: `[Q, keys]`
+/// - attended: `[Q, head_dim]`
+#[inline(always)]
+fn weigh_few<'a, I: Isa, const Q: usize>(
+    isa: I,
+    scores: &[f32],
+    value: impl Fn(usize) -> &'a [f32],
+    attended: &mut [f32],
+) {
+    let ops = isa.f32();
+    let (keys, head_dim) = (scores.len() / Q, attended.len() / Q);
+    let whole = head_dim - head_dim % (2 * ops.len());
+    for column in (0..whole).step_by(2 * ops.len()) {
+        let mut totals = [[ops.zero(); 2]; Q];
         for token in 0..keys {
-            let value = attention.value.vector(batch, head, token);
-            for (index, attended) in attended.chunks_exact_mut(head_dim).enumerate() {
-                let weight = scores[index * keys + token];
-                let weights = ops.splat(weight);
-                let mut attended = attended.chunks_exact_mut(ops.len());
-                let mut value = value.chunks_exact(ops.len());
-                for (attended, value) in attended.by_ref().zip(value.by_ref()) {
-                    ops.store(
-                        ops.mul_add(weights, ops.load(value), ops.load(attended)),
-                        attended,
-                    );
-                }
-                for (attended, value) in attended.into_remainder().iter_mut().zip(value.remainder()) {
-                    *attended += weight * value;
+            let value = &value(token)[column..];
+            let value = [ops.load(value), ops.load(&value[ops.len()..])];
+            for query in 0..Q {
+                let weight = ops.splat(scores[query * keys + token]);
+                for vector in 0..2 {
+                    totals[query][vector] = ops.mul_add(weight, value[vector], totals[query][vector]);
                 }
             }
+        }
+        for (attended, totals) in attended.chunks_exact_mut(head_dim).zip(totals) {
+            for (attended, total) in attended[column..].chunks_mut(ops.len()).zip(totals) {
+                ops.store(total, attended);
+            }
+        }
+    }
+    for (attended, scores) in attended.chunks_exact_mut(head_dim).zip(scores.chunks_exact(keys)) {
+        for (column, attended) in attended.iter_mut().enumerate().skip(whole) {
+            let terms = scores.iter().enumerate();
+            *attended = terms.map(|(token, weight)| weight * value(token)[column]).sum();
         }
     }
 }

@@ -55,6 +55,21 @@ impl Logits {
         &self.data[start..start + self.vocab_size]
     }
 
+    /// Those after the last position of each row alone, `[rows, 1, vocab_size]`.
+    pub fn into_last(self) -> Self {
+        let [rows, positions, vocab_size] = self.shape();
+        if positions <= 1 {
+            return self;
+        }
+        let data = (0..rows).flat_map(|row| self.last(row)).copied().collect();
+        Self {
+            data,
+            rows,
+            positions: 1,
+            vocab_size,
+        }
+    }
+
     /// The scores of the token that comes after the last position of a row, `[vocab_size]`.
     ///
     /// # Panics

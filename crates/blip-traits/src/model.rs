@@ -188,6 +188,21 @@ pub trait TextDecoder: Send + Sync {
     /// that the model cannot take. The state is unchanged then.
     fn step(&self, input_ids: &TokenBatch, state: &mut Self::State) -> Result<Logits, ModelError>;
 
+    /// Writes `positions` tokens to every row and says what may come after the last of them: all that a search asks of a
+    /// prompt. A decoder that can leave out the scores of the others does so; this one throws them away.
+    ///
+    /// # Shapes
+    ///
+    /// - input_ids: `[rows, positions]`
+    /// - output: `[rows, 1, vocab_size]`
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    fn step_last(&self, input_ids: &TokenBatch, state: &mut Self::State) -> Result<Logits, ModelError> {
+        self.step(input_ids, state).map(Logits::into_last)
+    }
+
     /// The width of the context's vectors that it takes.
     fn context_size(&self) -> usize;
 
@@ -291,6 +306,13 @@ macro_rules! forward_models {
             }
             fn step(&self, input_ids: &TokenBatch, state: &mut Self::State) -> Result<Logits, ModelError> {
                 (**self).step(input_ids, state)
+            }
+            fn step_last(
+                &self,
+                input_ids: &TokenBatch,
+                state: &mut Self::State,
+            ) -> Result<Logits, ModelError> {
+                (**self).step_last(input_ids, state)
             }
             fn context_size(&self) -> usize {
                 (**self).context_size()

@@ -75,7 +75,7 @@ pub fn generate<D: TextDecoder + ?Sized>(
     let mut input_ids = TokenBatch::from_rows(&vec![prompt; groups], config.eos_token_id);
     let mut rows_of_group = 1;
     loop {
-        let logits = step(decoder, &input_ids, &mut state)?;
+        let logits = step_last(decoder, &input_ids, &mut state)?;
         for (group, search) in searches.iter_mut().enumerate() {
             if !search.is_done() {
                 let rows = group * copies..(group + 1) * copies;
@@ -110,7 +110,17 @@ pub fn generate<D: TextDecoder + ?Sized>(
     searches.into_iter().map(GroupSearch::into_hypotheses).collect()
 }
 
-/// One call of the decoder, whose answer may come from an engine that is not ours.
+/// What comes after the last token of each row, `[rows, 1, vocab_size]`.
+pub(super) fn step_last<D: TextDecoder + ?Sized>(
+    decoder: &D,
+    input_ids: &TokenBatch,
+    state: &mut D::State,
+) -> Result<Logits, TaskError> {
+    let logits = decoder.step_last(input_ids, state)?;
+    checked(logits, [input_ids.shape()[0], 1, decoder.vocab_size()])
+}
+
+/// What comes after each token, `[rows, positions, vocab_size]`.
 pub(super) fn step<D: TextDecoder + ?Sized>(
     decoder: &D,
     input_ids: &TokenBatch,
@@ -118,9 +128,13 @@ pub(super) fn step<D: TextDecoder + ?Sized>(
 ) -> Result<Logits, TaskError> {
     let logits = decoder.step(input_ids, state)?;
     let [rows, positions] = input_ids.shape();
-    let vocab_size = decoder.vocab_size();
-    if logits.shape() != [rows, positions, vocab_size] {
-        let expected = format!("[{rows}, {positions}, {vocab_size}]");
+    checked(logits, [rows, positions, decoder.vocab_size()])
+}
+
+/// The answer may come from an engine that is not ours.
+fn checked(logits: Logits, shape: [usize; 3]) -> Result<Logits, TaskError> {
+    if logits.shape() != shape {
+        let expected = format!("{shape:?}");
         return Err(ModelError::shape("logits", expected, &logits.shape()).into());
     }
     Ok(logits)

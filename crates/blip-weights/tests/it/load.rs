@@ -1,10 +1,10 @@
 //! From real files into modules.
 
 use blip_weights::{
-    Checkpoint, CheckpointWriter, DType, KeyMap, SCALE_SUFFIX, TensorInfo, WeightsError, check, load_module,
-    load_module_packed, module_entries,
+    Checkpoint, CheckpointWriter, DType, KeyMap, Promises, SCALE_SUFFIX, TensorInfo, WeightsError, check,
+    load_module, load_module_packed, module_entries,
 };
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::golden;
@@ -312,6 +312,38 @@ fn a_module_that_is_packed_on_the_way_is_the_one_that_is_loaded_at_once() {
     }
 }
 
+/// Outputs across the seams of the tensors that make up a parameter, in the checkpoint's order, and a parameter put in place
+/// of the one that was opened, which nobody reads again.
+#[test]
+fn a_parameter_is_read_some_outputs_at_a_time() {
+    let device = Device::default();
+    for (file, _) in golden::STATE_FILES {
+        let checkpoint = golden::open(file);
+        let stored: Vec<f32> = ["query", "key", "value"]
+            .iter()
+            .flat_map(|part| {
+                let name = format!("text_decoder.bert.encoder.layer.0.attention.self.{part}.weight");
+                checkpoint.read_f32(&name).expect("floats")
+            })
+            .collect();
+        let pack = |mut model: Tiny, promises: &Promises| {
+            let weight = model.text.qkv.weight;
+            let outputs = promises.open(weight.id).expect("it is promised");
+            for range in [0..12, 3..9, 11..12, 5..5] {
+                let mut values = vec![f32::NAN; 6 * range.len()];
+                assert!(outputs.read(range.clone(), &mut values));
+                assert_eq!(values, stored[6 * range.start..6 * range.end], "{file}");
+            }
+            assert!(promises.open(ParamId::new()).is_none());
+            model.text.qkv.weight = Param::initialized(weight.id, Tensor::ones([6, 12], &device));
+            model
+        };
+        let fresh = Tiny::new(&device);
+        let (model, _) = load_module_packed(&checkpoint, fresh, &keys(), &device, pack).expect("it fits");
+        assert_eq!(values(&model.text.qkv.weight), [1.0; 72]);
+    }
+}
+
 /// A file that changes after it was opened is an error, not the end of the process.
 #[test]
 fn a_file_that_was_cut_after_it_was_opened_is_told() {
@@ -326,12 +358,11 @@ fn a_file_that_was_cut_after_it_was_opened_is_told() {
     let length = file.metadata().expect("its length").len();
     file.set_len(length - 40).expect("cut");
     let device = Device::default();
-    for packed in [false, true] {
-        let fresh = Tiny::new(&device);
-        let result = match packed {
-            false => load_module(&checkpoint, fresh, &keys(), &device),
-            true => load_module_packed(&checkpoint, fresh, &keys(), &device, |model, _| model),
-        };
+    let fresh = || Tiny::new(&device);
+    for result in [
+        load_module(&checkpoint, fresh(), &keys(), &device),
+        load_module_packed(&checkpoint, fresh(), &keys(), &device, |model, _| model),
+    ] {
         match result {
             Err(WeightsError::Io { path: named, .. }) => assert_eq!(named, path),
             other => panic!("{:?}", other.map(|(_, report)| report)),
