@@ -455,7 +455,6 @@ impl SimdOp for FewQueries<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let ops = isa.f32();
         let Self {
             attention,
             batch,
