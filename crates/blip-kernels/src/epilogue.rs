@@ -58,6 +58,7 @@ impl<'a> Output<'a> {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn rows(&self) -> usize {
         self.values.len().div_ceil(self.stride)
     }

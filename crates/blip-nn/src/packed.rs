@@ -66,7 +66,7 @@ impl<'a> Packing<'a> {
         }
         #[cfg(not(feature = "flex"))]
         {
-            let _ = table;
+            let _ = (self.source, table);
             None
         }
     }
