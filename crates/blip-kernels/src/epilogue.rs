@@ -10,8 +10,6 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Gelu;
 
-use crate::packed::WIDTH;
-
 /// What is done with products before they are written: `gelu(x W + bias) + residual`, or less of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
@@ -47,6 +45,19 @@ pub(crate) struct Place {
     pub(crate) is_last: bool,
 }
 
+impl Place {
+    /// Where products come once, from a row and a column on.
+    pub(crate) fn at(row: usize, column: usize, columns: usize) -> Self {
+        Self {
+            row,
+            column,
+            columns,
+            is_first: true,
+            is_last: true,
+        }
+    }
+}
+
 impl<'a> Output<'a> {
     /// Rows of a stride, as wide as that or less.
     pub(crate) fn new(values: &'a mut [f32], stride: usize, width: usize, epilogue: Epilogue<'a>) -> Self {
@@ -63,8 +74,8 @@ impl<'a> Output<'a> {
         self.values.len().div_ceil(self.stride)
     }
 
-    /// Takes a tile of products, of which each row has as many as the place has columns.
-    pub(crate) fn write(&mut self, sums: &[[f32; WIDTH]], place: Place) {
+    /// Takes products, `[rows, sums_stride]`, of which each row has as many as the place has columns, or more.
+    pub(crate) fn write(&mut self, sums: &[f32], sums_stride: usize, place: Place) {
         let Place { row, column, .. } = place;
         let columns = self.width.min(column + place.columns).saturating_sub(column);
         if columns == 0 {
@@ -73,8 +84,8 @@ impl<'a> Output<'a> {
         let from = row * self.stride + column;
         let last = place.is_last;
         Finish {
-            sums: sums.as_flattened(),
-            sums_stride: WIDTH,
+            sums,
+            sums_stride,
             columns,
             before: match self.epilogue.bias {
                 _ if !place.is_first => Before::Written,
@@ -92,7 +103,7 @@ impl<'a> Output<'a> {
 
 /// What products are added to.
 #[derive(Clone, Copy)]
-pub(crate) enum Before<'a> {
+enum Before<'a> {
     Nothing,
     /// What the output holds.
     Written,
@@ -101,19 +112,19 @@ pub(crate) enum Before<'a> {
 }
 
 /// Writes rows of products, as many as there are sums.
-pub(crate) struct Finish<'a> {
+struct Finish<'a> {
     /// `[rows, sums_stride]`
-    pub(crate) sums: &'a [f32],
-    pub(crate) sums_stride: usize,
+    sums: &'a [f32],
+    sums_stride: usize,
     /// How many of each row.
-    pub(crate) columns: usize,
-    pub(crate) before: Before<'a>,
-    pub(crate) gelu: bool,
+    columns: usize,
+    before: Before<'a>,
+    gelu: bool,
     /// `[rows, stride]`
-    pub(crate) residual: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
     /// `[rows, stride]`
-    pub(crate) output: &'a mut [f32],
-    pub(crate) stride: usize,
+    output: &'a mut [f32],
+    stride: usize,
 }
 
 impl SimdOp for Finish<'_> {

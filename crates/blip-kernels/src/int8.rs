@@ -17,12 +17,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
 
-use crate::epilogue::{Before, Epilogue, Finish};
-#[cfg(target_arch = "x86_64")]
-use crate::epilogue::{Output, Place};
+use crate::epilogue::{Epilogue, Output, Place};
 #[cfg(target_arch = "x86_64")]
 use crate::packed::{FEW, by_panels, by_rows};
 use crate::packed::{WIDTH, read_panels};
@@ -265,17 +262,12 @@ impl Int8 {
                         for (products, row) in products.chunks_exact(d_out).zip(rows) {
                             add_row(&mut sums, products, *row, &self.steps, &self.sums);
                         }
-                        Finish {
-                            sums: &sums,
-                            sums_stride: d_out,
-                            columns: d_out,
-                            before: epilogue.bias.map_or(Before::Nothing, Before::Bias),
-                            gelu: epilogue.gelu,
-                            residual: epilogue.residual.map(|residual| &residual[row * d_out..]),
-                            output,
-                            stride: d_out,
-                        }
-                        .dispatch();
+                        let residual = epilogue.residual.map(|residual| &residual[row * d_out..]);
+                        Output::new(output, d_out, d_out, Epilogue { residual, ..epilogue }).write(
+                            &sums,
+                            d_out,
+                            Place::at(0, 0, d_out),
+                        );
                     });
             }
         }
@@ -306,14 +298,8 @@ impl Int8 {
             let scaled = &mut scaled[..rows.len() / strips.terms];
             scaled.as_flattened_mut().fill(0.0);
             bytes.add_rows(products, rows, strips.terms, steps, sums, scaled);
-            let place = Place {
-                row: index * strip / strips.terms,
-                column,
-                columns: WIDTH,
-                is_first: true,
-                is_last: true,
-            };
-            output.write(scaled, place);
+            let place = Place::at(index * strip / strips.terms, column, WIDTH);
+            output.write(scaled.as_flattened(), WIDTH, place);
         }
     }
 

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use crate::epilogue::{Before, Epilogue, Finish, Output, Place};
+use crate::epilogue::{Epilogue, Output, Place};
 use crate::int8::Int8;
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{DotBf16, STRIP};
@@ -266,7 +266,7 @@ impl PackedWeight {
                         is_first: depth.start == 0,
                         is_last: depth.end == self.rows,
                     };
-                    output.write(sums, place);
+                    output.write(sums.as_flattened(), WIDTH, place);
                 }
             }
         }
@@ -357,22 +357,9 @@ pub(crate) fn by_panels(
             let output = Output::new(sums, width, columns, Epilogue::default());
             multiply(piece * each..panels.min((piece + 1) * each), output);
         });
+    let mut output = Output::new(output, d_out, d_out, epilogue);
     for (piece, sums) in sums.chunks(count * width).enumerate() {
-        let first = piece * width;
-        Finish {
-            sums,
-            sums_stride: width,
-            columns: width.min(d_out - first),
-            before: match epilogue.bias {
-                Some(bias) => Before::Bias(&bias[first..]),
-                None => Before::Nothing,
-            },
-            gelu: epilogue.gelu,
-            residual: epilogue.residual.map(|residual| &residual[first..]),
-            output: &mut output[first..],
-            stride: d_out,
-        }
-        .dispatch();
+        output.write(sums, width, Place::at(0, piece * width, width));
     }
 }
 
@@ -596,7 +583,7 @@ impl<P: Panels> Multiply<'_, '_, P> {
                 ops.store(total, sums);
             }
         }
-        self.output.write(&sums[..rows], place);
+        self.output.write(sums[..rows].as_flattened(), WIDTH, place);
     }
 }
 

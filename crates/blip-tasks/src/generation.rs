@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! context [groups, tokens, width], prompt [length]
-//!    │ TextDecoder::start, step(prompt)             once for each group
+//!    │ TextDecoder::start, step_last(prompt)        once for each group
 //!    ▼
 //! logits [groups, vocab] ── processors ── search ──▶ next tokens, beam_idx
 //!    ▲                                               │ fan_out(copies) once, then reorder(beam_idx)

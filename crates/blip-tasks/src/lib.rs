@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! CAPTION   PixelValues ─ ImageEncoder ─▶ HiddenStates          once for each picture
-//!             ─ TextDecoder::start, step(prompt), fan_out       once for each picture
-//!             ─ { step ─▶ Logits ─ search ─▶ tokens, reorder }* the only loop, see generate
+//!             ─ TextDecoder::start, step_last(prompt), fan_out  once for each picture
+//!             ─ { step_last ─▶ Logits ─ search ─▶ tokens, reorder }* the only loop, see generate
 //!             ─ Tokenizer::decode ─▶ Caption
 //! VQA       picture, question ─ GroundedEncoder ─▶ HiddenStates ─ the same generate, or a ranking of given answers
 //! MATCH     picture, text ─ GroundedEncoder ─ token 0 ─ Head ─▶ itm_logits;  both ─ Embedder ─ dot ─▶ itc_similarity
