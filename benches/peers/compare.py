@@ -6,7 +6,7 @@
 README.md says what is needed, what each row is, and what is not compared. Makes what is not there yet: checkpoints
 (`weights-tools random`) and ONNX graphs (export.py). Then, for each checkpoint, starts one worker a peer, compares what
 they compute, and asks them in turn for one piece of work after the other: what disturbs the machine disturbs all alike.
-Writes times.json, every time that was taken, and table.md.
+Writes times.json, every time that was taken, and table.md, anew after each checkpoint: what is broken off keeps them.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def main():
     for task in TASKS:
         session.compare_task(task)
     session.compare_loading()
-    session.finish()
+    print(session.write())
 
 
 def parse_arguments():
@@ -295,6 +295,7 @@ class Session:
         finally:
             for worker in workers:
                 worker.close()
+        self.write()
 
     def lacks(self, worker, row):
         return row in self.reasons.get(worker.peer.label, {})
@@ -368,7 +369,8 @@ class Session:
 
     # What came out
 
-    def finish(self):
+    def write(self):
+        """Writes what there is so far, and gives the table."""
         settings = {key: getattr(self.arguments, key) for key in ("preset", "rounds", "load_rounds", "threads")}
         record = {
             "date": str(datetime.date.today()),
@@ -383,7 +385,7 @@ class Session:
         (self.arguments.out / "times.json").write_text(json.dumps(record, indent=1) + "\n")
         table = markdown(record, [peer.label for peer in self.peers])
         (self.arguments.out / "table.md").write_text(table)
-        print(table)
+        return table
 
 
 def compared(what, result, expected):

@@ -1,6 +1,8 @@
 //! Devices by name, as a command line gives them.
 
 use burn::tensor::Device;
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+use burn::tensor::{DeviceKind, DeviceType};
 
 use crate::Error;
 
@@ -9,17 +11,17 @@ use crate::Error;
 /// # Errors
 ///
 /// [`Error::FeatureOff`] if the crate was built without that backend; [`Error::UnknownName`] if there is none of that
-/// name.
+/// name; [`Error::NoDevice`] if no driver of the system offers one.
 pub fn device(name: &str) -> Result<Device, Error> {
     match name {
         #[cfg(feature = "flex")]
         "flex" => Ok(Device::flex()),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        "wgpu" => found("wgpu", DeviceType::Wgpu, Device::wgpu),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+        "vulkan" => found("vulkan", DeviceType::Vulkan, Device::vulkan),
         #[cfg(feature = "metal")]
-        "metal" => Ok(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
+        "metal" => found("metal", DeviceType::Metal, Device::metal),
         _ => match ["flex", "wgpu", "vulkan", "metal"]
             .into_iter()
             .find(|known| *known == name)
@@ -34,6 +36,15 @@ pub fn device(name: &str) -> Result<Device, Error> {
                 got: name.to_owned(),
             }),
         },
+    }
+}
+
+/// The system's default device, where there is one: Burn panics at the first use of one that is not there.
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+fn found(name: &'static str, kind: DeviceType, device: fn(DeviceKind) -> Device) -> Result<Device, Error> {
+    match Device::enumerate(kind).is_empty() {
+        true => Err(Error::NoDevice { name }),
+        false => Ok(device(DeviceKind::DefaultDevice)),
     }
 }
 

@@ -143,6 +143,13 @@ pub enum Error {
         feature: &'static str,
     },
 
+    /// A device that the system does not have.
+    #[error("no device for {name}: expected a driver that offers one, found none (flex is the CPU)")]
+    NoDevice {
+        /// The name that was asked for.
+        name: &'static str,
+    },
+
     /// A way of holding weights that the device does not know.
     #[error(
         "weights in {precision} are for inference on the CPU (device `flex`); any other device holds f32"

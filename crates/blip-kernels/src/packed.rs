@@ -7,7 +7,7 @@
 //! A step of a decoder reads every weight for one to eight rows: memory is what it waits for. There threads take panels,
 //! and each weight is read once. Pictures have hundreds of rows: there threads take rows, and a piece of a panel stays in
 //! the first cache for all of them. bf16 halves what is read; it is widened in registers, and the sums are of f32. Where a
-//! processor has dot products of bf16, many rows are rounded to bf16 for them.
+//! processor has dot products of bf16 that are worth it, many rows are rounded to bf16 for them.
 
 use std::ops::Range;
 

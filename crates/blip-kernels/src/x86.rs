@@ -12,6 +12,7 @@
 use std::arch::x86_64::*;
 use std::array::from_fn;
 use std::mem::transmute;
+use std::sync::OnceLock;
 
 use crate::int8::{Row, add_row, quantize_column, quantize_terms};
 use crate::packed::WIDTH;
@@ -232,11 +233,16 @@ fn maddubs<const R: usize>(inputs: &[u32], weights: &[Quads], sums: &mut [[i32; 
 pub(crate) struct DotBf16(());
 
 impl DotBf16 {
+    /// None on Intel's processors, where the instruction is slower than multiply-adds of f32: on two cores of a Xeon
+    /// with AMX 577 rows times 768 x 3072 took 34.7 ms with it, 22.2 ms widened and 19.1 ms in f32.
     pub(crate) fn detect() -> Option<Self> {
-        let has = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512bf16");
-        has.then_some(Self(()))
+        static DETECTED: OnceLock<Option<DotBf16>> = OnceLock::new();
+        *DETECTED.get_or_init(|| {
+            let has = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512bf16");
+            (has && !is_of_intel()).then_some(Self(()))
+        })
     }
 
     /// Inputs as strips read them: `[strips][in / 2][rows of a strip]`, each two of a row, rounded to bf16.
@@ -272,6 +278,12 @@ impl DotBf16 {
         assert_eq!(inputs.len(), pairs * sums.len(), "inputs of another depth");
         strip!(dpbf16(inputs, weights, sums));
     }
+}
+
+/// Whether the processor says that Intel made it.
+fn is_of_intel() -> bool {
+    let maker = __cpuid(0);
+    [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
 }
 
 /// Two neighbours each, rounded to the nearest, ties to even.
