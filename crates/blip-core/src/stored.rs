@@ -20,6 +20,6 @@ struct StoredOutputs<'a>(PromisedOutputs<'a>);
 
 impl WeightOutputs for StoredOutputs<'_> {
     fn read(&self, outputs: Range<usize>, values: &mut [f32]) -> Option<()> {
-        self.0.read(outputs, values).then_some(())
+        self.0.read(outputs, values)
     }
 }

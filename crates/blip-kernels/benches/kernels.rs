@@ -82,18 +82,21 @@ fn attended(bench: &mut Criterion) {
         let heads =
             |index: usize, tokens: usize| Heads::new(&fused[index * part..], [1, 12, tokens, 64], strides);
         let mut output = vec![0.0; queries * 768];
-        group.bench_function(format!("{queries} of {TOKENS}"), |bench| {
-            bench.iter(|| {
-                let query = black_box(heads(0, queries));
-                attention(
-                    query,
-                    heads(1, TOKENS),
-                    heads(2, TOKENS),
-                    Hidden::default(),
-                    &mut output,
-                );
+        for precision in [Precision::F32, Precision::Bf16] {
+            group.bench_function(format!("{precision:?} {queries} of {TOKENS}"), |bench| {
+                bench.iter(|| {
+                    let query = black_box(heads(0, queries));
+                    attention(
+                        query,
+                        heads(1, TOKENS),
+                        heads(2, TOKENS),
+                        Hidden::default(),
+                        precision,
+                        &mut output,
+                    );
+                });
             });
-        });
+        }
     }
     group.finish();
 }

@@ -5,13 +5,21 @@
 //!                  K Qᵀ / √head_dim ─ mask ─ exp ─ V ─ one over the sum of powers
 //! few queries    for each head: a dot product with every key, softmax, a weighted sum of the values
 //! ```
+//!
+//! In another precision than f32 the products of many queries are of bf16 where the processor has dot products of it.
+
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::{Exp, Softmax};
 
+use crate::Precision;
 use crate::parallel::{pieces_of_rows, values_of_a_piece};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::DotBf16;
 
 /// Queries that are attended at once: two of the widest vectors. Their scores stay in the second cache.
 const BLOCK: usize = 32;
@@ -94,6 +102,9 @@ impl Hidden<'_> {
 
 /// `softmax(Q Kᵀ / √head_dim) V` for every head. A query that sees no key gets NaN.
 ///
+/// With a precision other than `F32`, queries, keys, values and the powers of scores are rounded to bf16 where that is
+/// faster: for many queries, on processors with dot products of bf16. Sums are of f32 everywhere.
+///
 /// # Shapes
 ///
 /// - query: `[batch, heads, queries, head_dim]`
@@ -103,7 +114,14 @@ impl Hidden<'_> {
 /// # Panics
 ///
 /// If the sizes are not these.
-pub fn attention(query: Heads, key: Heads, value: Heads, hidden: Hidden, output: &mut [f32]) {
+pub fn attention(
+    query: Heads,
+    key: Heads,
+    value: Heads,
+    hidden: Hidden,
+    precision: Precision,
+    output: &mut [f32],
+) {
     let [batch, heads, queries, head_dim] = query.shape;
     let keys = key.shape[2];
     assert_eq!(
@@ -130,10 +148,15 @@ pub fn attention(query: Heads, key: Heads, value: Heads, hidden: Hidden, output:
         value,
         hidden,
     };
-    match queries {
-        ..=FEW => attention.few(output),
-        _ => attention.many(output),
+    if queries <= FEW {
+        return attention.few(output);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let (true, Some(dot)) = (precision != Precision::F32, DotBf16::detect()) {
+        return bf16::many(&attention, dot, output);
+    }
+    let _ = precision;
+    attention.many(output);
 }
 
 struct Attention<'a> {
@@ -141,6 +164,15 @@ struct Attention<'a> {
     key: Heads<'a>,
     value: Heads<'a>,
     hidden: Hidden<'a>,
+}
+
+/// Some queries of a head.
+#[derive(Clone, Copy)]
+struct Block {
+    batch: usize,
+    head: usize,
+    /// The first of at most [`BLOCK`] queries.
+    first: usize,
 }
 
 impl Attention<'_> {
@@ -179,11 +211,52 @@ impl Attention<'_> {
         self.merge(&attended, output);
     }
 
+    /// Many queries, in f32.
+    fn many(&self, output: &mut [f32]) {
+        let [_, _, keys, head_dim] = self.key.shape;
+        // What is beyond the last key and column stays zero.
+        let buffers = || Buffers {
+            key: vec![0.0; keys.next_multiple_of(STRIP) * head_dim],
+            value: vec![0.0; keys * head_dim.next_multiple_of(PAD)],
+            query: vec![0.0; head_dim * BLOCK],
+            scores: vec![0.0; keys.next_multiple_of(STRIP) * BLOCK],
+        };
+        let pack = |buffers: &mut Buffers, batch: usize, head: usize| {
+            self.pack(batch, head, &mut buffers.key, &mut buffers.value);
+        };
+        let attend = |buffers: &mut Buffers, block: Block, output: &mut [f32]| {
+            for index in 0..output.len() / head_dim {
+                let vector = self.query.vector(block.batch, block.head, block.first + index);
+                let places = buffers.query[index..].iter_mut().step_by(BLOCK);
+                for (place, value) in places.zip(vector) {
+                    *place = value * self.scale();
+                }
+            }
+            ManyQueries {
+                attention: self,
+                block,
+                buffers,
+                output,
+            }
+            .dispatch();
+        };
+        self.by_blocks(buffers, pack, attend, output);
+    }
+
     /// Threads take heads, or blocks of a head's queries where there are more threads than heads: a head's keys and values
     /// stay in the second cache.
-    fn many(&self, output: &mut [f32]) {
+    ///
+    /// - buffers: what a thread needs
+    /// - pack: is told the batch and the head, of which blocks follow
+    /// - attend: writes a block, `[queries of the block, head_dim]`
+    fn by_blocks<B>(
+        &self,
+        buffers: impl Fn() -> B + Send + Sync,
+        pack: impl Fn(&mut B, usize, usize) + Send + Sync,
+        attend: impl Fn(&mut B, Block, &mut [f32]) + Send + Sync,
+        output: &mut [f32],
+    ) {
         let [batch, heads, queries, head_dim] = self.query.shape;
-        let keys = self.key.shape[2];
         let blocks = queries.div_ceil(BLOCK);
         let parts = (2 * rayon::current_num_threads()).div_ceil(batch * heads);
         let part = BLOCK * blocks.div_ceil(parts);
@@ -196,36 +269,34 @@ impl Attention<'_> {
                 let parts = attended.par_chunks_mut(part * head_dim).enumerate();
                 parts.map(move |(index, attended)| (head, index * part, attended))
             });
-        // What is beyond the last key and column stays zero.
-        let buffers = || Buffers {
-            key: vec![0.0; keys.next_multiple_of(STRIP) * head_dim],
-            value: vec![0.0; keys * head_dim.next_multiple_of(PAD)],
-            query: vec![0.0; head_dim * BLOCK],
-            scores: vec![0.0; keys.next_multiple_of(STRIP) * BLOCK],
-        };
         parts.for_each_init(buffers, |buffers, (index, first, attended)| {
             let (batch, head) = (index / heads, index % heads);
-            self.pack(batch, head, &mut buffers.key, &mut buffers.value);
+            pack(buffers, batch, head);
             for (block, output) in attended.chunks_mut(BLOCK * head_dim).enumerate() {
                 let first = first + block * BLOCK;
-                for index in 0..output.len() / head_dim {
-                    let vector = self.query.vector(batch, head, first + index);
-                    let places = buffers.query[index..].iter_mut().step_by(BLOCK);
-                    for (place, value) in places.zip(vector) {
-                        *place = value * self.scale();
-                    }
-                }
-                ManyQueries {
-                    attention: self,
-                    batch,
-                    first,
-                    buffers,
-                    output,
-                }
-                .dispatch();
+                attend(buffers, Block { batch, head, first }, output);
             }
         });
         self.merge(&attended, output);
+    }
+
+    /// Minus infinity for what queries do not see.
+    ///
+    /// - scores: `[keys][32]`
+    fn hide<'s>(&self, block: Block, scores: impl Iterator<Item = &'s mut [f32]>) {
+        let Hidden { keys: mask, causal } = self.hidden;
+        let [queries, keys] = [self.query.shape[2], self.key.shape[2]];
+        if mask.is_none() && !causal {
+            return;
+        }
+        for (key, row) in scores.enumerate() {
+            if mask.is_some_and(|mask| mask[block.batch * keys + key]) {
+                row.fill(f32::NEG_INFINITY);
+            } else if causal {
+                let blind = (key + queries).saturating_sub(keys + block.first);
+                row[..blind.min(BLOCK)].fill(f32::NEG_INFINITY);
+            }
+        }
     }
 
     /// From `[batch, heads, queries, head_dim]` to `[batch, queries, heads, head_dim]`.
@@ -280,9 +351,7 @@ struct Buffers {
 /// One head for a block of queries: they lie side by side in vectors, so that no vector is ever summed across.
 struct ManyQueries<'a> {
     attention: &'a Attention<'a>,
-    batch: usize,
-    /// The block's first query.
-    first: usize,
+    block: Block,
     buffers: &'a mut Buffers,
     /// `[queries of the block, head_dim]`
     output: &'a mut [f32],
@@ -330,7 +399,9 @@ impl ManyQueries<'_> {
                 }
             }
         }
-        self.hide();
+        let keys = self.attention.key.shape[2];
+        let scores = self.buffers.scores.chunks_exact_mut(BLOCK).take(keys);
+        self.attention.hide(self.block, scores);
         let mut inverse = [0.0; BLOCK];
         self.normalize(isa, used, &mut inverse);
         let padded = head_dim.next_multiple_of(PAD);
@@ -349,24 +420,6 @@ impl ManyQueries<'_> {
                         .zip(sums)
                         .for_each(|(place, sum)| *place = *sum);
                 }
-            }
-        }
-    }
-
-    /// Minus infinity for what queries do not see.
-    #[inline(always)]
-    fn hide(&mut self) {
-        let Hidden { keys: mask, causal } = self.attention.hidden;
-        let [queries, keys] = [self.attention.query.shape[2], self.attention.key.shape[2]];
-        if mask.is_none() && !causal {
-            return;
-        }
-        for (key, row) in self.buffers.scores.chunks_exact_mut(BLOCK).take(keys).enumerate() {
-            if mask.is_some_and(|mask| mask[self.batch * keys + key]) {
-                row.fill(f32::NEG_INFINITY);
-            } else if causal {
-                let blind = (key + queries).saturating_sub(keys + self.first);
-                row[..blind.min(BLOCK)].fill(f32::NEG_INFINITY);
             }
         }
     }
@@ -543,51 +596,50 @@ fn dot<I: Isa>(isa: I, a: &[f32], b: &[f32]) -> f32 {
     ops.sum(ops.add(sums[0], sums[1])) + rest.map(|(a, b)| a * b).sum::<f32>()
 }
 
+/// The formula in f64, `[batch, queries, heads, head_dim]`.
+#[cfg(test)]
+fn exact(query: Heads, key: Heads, value: Heads, hidden: Hidden) -> Vec<f64> {
+    let [batch, heads, queries, head_dim] = query.shape;
+    let keys = key.shape[2];
+    let mut output = Vec::new();
+    for b in 0..batch {
+        for q in 0..queries {
+            for h in 0..heads {
+                let sees = |k: usize| {
+                    !hidden.keys.is_some_and(|hidden| hidden[b * keys + k])
+                        && (!hidden.causal || k + queries <= q + keys)
+                };
+                let scores: Vec<f64> = (0..keys)
+                    .map(|k| {
+                        let terms = query.vector(b, h, q).iter().zip(key.vector(b, h, k));
+                        let dot: f64 = terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                        if sees(k) {
+                            dot / (head_dim as f64).sqrt()
+                        } else {
+                            f64::NEG_INFINITY
+                        }
+                    })
+                    .collect();
+                let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+                output.extend((0..head_dim).map(|d| {
+                    let terms = scores.iter().enumerate();
+                    terms
+                        .map(|(k, score)| (score - most).exp() / sum * f64::from(value.vector(b, h, k)[d]))
+                        .sum::<f64>()
+                }));
+            }
+        }
+    }
+    output
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::sample::values;
-
-    /// The formula in f64, `[batch, queries, heads, head_dim]`.
-    fn exact(query: Heads, key: Heads, value: Heads, hidden: Hidden) -> Vec<f64> {
-        let [batch, heads, queries, head_dim] = query.shape;
-        let keys = key.shape[2];
-        let mut output = Vec::new();
-        for b in 0..batch {
-            for q in 0..queries {
-                for h in 0..heads {
-                    let sees = |k: usize| {
-                        !hidden.keys.is_some_and(|hidden| hidden[b * keys + k])
-                            && (!hidden.causal || k + queries <= q + keys)
-                    };
-                    let scores: Vec<f64> = (0..keys)
-                        .map(|k| {
-                            let terms = query.vector(b, h, q).iter().zip(key.vector(b, h, k));
-                            let dot: f64 = terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                            if sees(k) {
-                                dot / (head_dim as f64).sqrt()
-                            } else {
-                                f64::NEG_INFINITY
-                            }
-                        })
-                        .collect();
-                    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
-                    output.extend((0..head_dim).map(|d| {
-                        let terms = scores.iter().enumerate();
-                        terms
-                            .map(|(k, score)| {
-                                (score - most).exp() / sum * f64::from(value.vector(b, h, k)[d])
-                            })
-                            .sum::<f64>()
-                    }));
-                }
-            }
-        }
-        output
-    }
 
     proptest! {
         #[test]
@@ -614,7 +666,7 @@ mod tests {
             let mask: Vec<bool> = (0..batch * keys).map(|at| at % keys % 3 == 1).collect();
             let hidden = Hidden { keys: masked.then_some(mask.as_slice()), causal };
             let mut got = vec![f32::NAN; batch * queries * heads * head_dim];
-            attention(query, key, value, hidden, &mut got);
+            attention(query, key, value, hidden, Precision::F32, &mut got);
             for (got, want) in got.iter().zip(exact(query, key, value, hidden)) {
                 prop_assert!((f64::from(*got) - want).abs() < 1e-5, "{got} {want}");
             }
@@ -632,8 +684,17 @@ mod tests {
         };
         let mut output = [0.0; 4];
         let query = Heads::new(&query, [1, 1, 1, 4], [4, 4, 4]);
-        attention(query, heads(&values), heads(&values), hidden, &mut output);
-        assert_eq!(output, [5.0, 6.0, 7.0, 8.0]);
+        for precision in [Precision::F32, Precision::Bf16] {
+            attention(
+                query,
+                heads(&values),
+                heads(&values),
+                hidden,
+                precision,
+                &mut output,
+            );
+            assert_eq!(output, [5.0, 6.0, 7.0, 8.0]);
+        }
     }
 
     #[test]
@@ -643,7 +704,7 @@ mod tests {
             let mut output = vec![0.0; queries * 4];
             let keys = Heads::new(&[], [1, 1, 0, 4], [0, 0, 4]);
             let query = Heads::new(&query, [1, 1, queries, 4], [40, 40, 4]);
-            attention(query, keys, keys, Hidden::default(), &mut output);
+            attention(query, keys, keys, Hidden::default(), Precision::Bf16, &mut output);
             assert!(output.iter().all(|value| value.is_nan()));
         }
     }

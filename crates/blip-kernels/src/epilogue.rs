@@ -4,7 +4,10 @@
 //! x W ─ + bias ─ GELU ─ + residual ─▶ [rows, out]
 //! ```
 //!
-//! A tile of products is finished while it is in the first cache, and written once.
+//! A tile of products is finished while it is in the first cache, and written once, into memory that nobody has cleared.
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
 
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
@@ -24,7 +27,7 @@ pub struct Epilogue<'a> {
 /// Some rows of an output, from some column on, and what is done on the way there.
 pub(crate) struct Output<'a> {
     /// `[rows, stride]`
-    values: &'a mut [f32],
+    values: &'a mut [MaybeUninit<f32>],
     stride: usize,
     /// Columns that are written.
     width: usize,
@@ -39,9 +42,7 @@ pub(crate) struct Place {
     pub(crate) column: usize,
     /// At most so many columns: those of the output alone are written.
     pub(crate) columns: usize,
-    /// Whether these are the first products of the tile's outputs; else they are added to those that were written.
-    pub(crate) is_first: bool,
-    /// Whether no more will come.
+    /// Whether no more products will come for the tile's outputs.
     pub(crate) is_last: bool,
 }
 
@@ -52,15 +53,25 @@ impl Place {
             row,
             column,
             columns,
-            is_first: true,
             is_last: true,
         }
     }
 }
 
+/// The same values, which may be overwritten by numbers alone.
+pub(crate) fn as_uninit(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: of the same size and alignment, and nothing in this crate writes what is no value.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<f32>]) }
+}
+
 impl<'a> Output<'a> {
     /// Rows of a stride, as wide as that or less.
-    pub(crate) fn new(values: &'a mut [f32], stride: usize, width: usize, epilogue: Epilogue<'a>) -> Self {
+    pub(crate) fn new(
+        values: &'a mut [MaybeUninit<f32>],
+        stride: usize,
+        width: usize,
+        epilogue: Epilogue<'a>,
+    ) -> Self {
         Self {
             values,
             stride,
@@ -69,13 +80,26 @@ impl<'a> Output<'a> {
         }
     }
 
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn rows(&self) -> usize {
-        self.values.len().div_ceil(self.stride)
+    /// Takes the first products of a place, `[rows, sums_stride]`, of which each row has as many as the place has columns,
+    /// or more.
+    pub(crate) fn write(&mut self, sums: &[f32], sums_stride: usize, place: Place) {
+        let before = match self.epilogue.bias {
+            Some(bias) => Before::Bias(bias),
+            None => Before::Nothing,
+        };
+        self.take(sums, sums_stride, place, before);
     }
 
-    /// Takes products, `[rows, sums_stride]`, of which each row has as many as the place has columns, or more.
-    pub(crate) fn write(&mut self, sums: &[f32], sums_stride: usize, place: Place) {
+    /// Takes more products of a place: they are added to those that came before.
+    ///
+    /// # Safety
+    ///
+    /// The place has been written.
+    pub(crate) unsafe fn add(&mut self, sums: &[f32], sums_stride: usize, place: Place) {
+        self.take(sums, sums_stride, place, Before::Written);
+    }
+
+    fn take(&mut self, sums: &[f32], sums_stride: usize, place: Place, before: Before) {
         let Place { row, column, .. } = place;
         let columns = self.width.min(column + place.columns).saturating_sub(column);
         if columns == 0 {
@@ -87,10 +111,9 @@ impl<'a> Output<'a> {
             sums,
             sums_stride,
             columns,
-            before: match self.epilogue.bias {
-                _ if !place.is_first => Before::Written,
-                Some(bias) => Before::Bias(&bias[column..]),
-                None => Before::Nothing,
+            before: match before {
+                Before::Bias(bias) => Before::Bias(&bias[column..]),
+                before => before,
             },
             gelu: last && self.epilogue.gelu,
             residual: self.epilogue.residual.filter(|_| last).map(|all| &all[from..]),
@@ -105,7 +128,7 @@ impl<'a> Output<'a> {
 #[derive(Clone, Copy)]
 enum Before<'a> {
     Nothing,
-    /// What the output holds.
+    /// What the output holds: it has been written.
     Written,
     /// `[columns]`
     Bias(&'a [f32]),
@@ -123,8 +146,19 @@ struct Finish<'a> {
     /// `[rows, stride]`
     residual: Option<&'a [f32]>,
     /// `[rows, stride]`
-    output: &'a mut [f32],
+    output: &'a mut [MaybeUninit<f32>],
     stride: usize,
+}
+
+/// Outputs to which products are added.
+///
+/// # Safety
+///
+/// They have been written.
+#[inline(always)]
+unsafe fn written(output: &[MaybeUninit<f32>]) -> &[f32] {
+    // SAFETY: the caller's word.
+    unsafe { &*(std::ptr::from_ref(output) as *const [f32]) }
 }
 
 impl SimdOp for Finish<'_> {
@@ -149,7 +183,11 @@ impl SimdOp for Finish<'_> {
                 let mut x = ops.load(&sums[at..]);
                 match self.before {
                     Before::Nothing => {}
-                    Before::Written => x = ops.add(x, ops.load(&output[at..])),
+                    Before::Written => {
+                        // SAFETY: as `Written` says.
+                        let before = unsafe { written(&output[at..at + ops.len()]) };
+                        x = ops.add(x, ops.load(before));
+                    }
                     Before::Bias(bias) => x = ops.add(x, ops.load(&bias[at..])),
                 }
                 if self.gelu {
@@ -158,7 +196,7 @@ impl SimdOp for Finish<'_> {
                 if let Some(residual) = residual {
                     x = ops.add(x, ops.load(&residual[at..]));
                 }
-                ops.store(x, &mut output[at..]);
+                ops.store_uninit(x, &mut output[at..]);
             }
             if whole == columns {
                 continue;
@@ -166,7 +204,11 @@ impl SimdOp for Finish<'_> {
             let (mut x, _) = ops.load_pad(&sums[whole..]);
             match self.before {
                 Before::Nothing => {}
-                Before::Written => x = ops.add(x, ops.load_pad(&output[whole..]).0),
+                Before::Written => {
+                    // SAFETY: as `Written` says.
+                    let before = unsafe { written(&output[whole..]) };
+                    x = ops.add(x, ops.load_pad(before).0);
+                }
                 Before::Bias(bias) => x = ops.add(x, ops.load_pad(&bias[whole..columns]).0),
             }
             if self.gelu {
@@ -179,7 +221,9 @@ impl SimdOp for Finish<'_> {
             output[whole..]
                 .iter_mut()
                 .zip(x.as_ref())
-                .for_each(|(place, value)| *place = *value);
+                .for_each(|(place, value)| {
+                    place.write(*value);
+                });
         }
     }
 }

@@ -9,10 +9,11 @@
 //! Few rows are bound by the reading of weights, not by products: there what rounding an input leaves is rounded too, into
 //! a row of its own, and nothing is lost but what the weights lost.
 //!
-//! On x86-64 the products are of our own panels: by VNNI where there is AVX-512, else by pairs of products in 16 bits, in
-//! which inputs of seven bits leave nothing to overflow. Elsewhere they are rten-gemm's.
+//! On x86-64 the products are of our own panels: by tiles (AMX) or VNNI where they are, else by pairs of products in 16 bits,
+//! in which inputs of seven bits leave nothing to overflow. Elsewhere they are rten-gemm's.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -22,9 +23,11 @@ use rten_tensor::NdTensorView;
 use crate::epilogue::{Epilogue, Output, Place};
 #[cfg(target_arch = "x86_64")]
 use crate::packed::{FEW, by_panels, by_rows};
-use crate::packed::{WIDTH, read_panels};
+use crate::packed::{HALF, WIDTH, read_panels};
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{Bytes, Quads, STRIP};
+use crate::rows::{Line, Rows, lines_of};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::Bytes;
 
 /// What multiplies: the best that the processor has.
 fn executor() -> GemmExecutor<u8, i8, i32> {
@@ -61,9 +64,9 @@ pub(crate) struct Int8 {
 
 #[derive(Clone)]
 enum Form {
-    /// `[panels][in / 4]`, zeros where the weight has nothing.
+    /// `[panels][2][in / 4][16][4]`: lower columns, then upper ones; zeros where the weight has nothing.
     #[cfg(target_arch = "x86_64")]
-    Panels(Bytes, Vec<Quads>),
+    Panels(Bytes, Vec<Line<[i8; 4]>>),
     /// As rten-gemm packs it; none of a weight without values.
     Other(Option<PackedBMatrix<i8>>),
 }
@@ -87,17 +90,18 @@ impl Int8 {
         [rows, columns]: [usize; 2],
         read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
     ) -> Option<Self> {
-        let quads = rows.div_ceil(4);
-        let mut panels = vec![[0; 4 * WIDTH]; columns.div_ceil(WIDTH) * quads];
-        let places = panels.par_chunks_exact_mut(quads.max(1));
+        let half = lines_of(rows, 4);
+        let mut panels = vec![Line::default(); columns.div_ceil(WIDTH) * 2 * half];
+        let places = panels.par_chunks_exact_mut((2 * half).max(1));
         let (steps, sums) = Self::quantize([rows, columns], read, places, |column, panel, at| {
             // What is beyond the rows stays zero.
-            let mut values = vec![0; 4 * quads];
+            let mut values = vec![0; 4 * half];
             let step = bytes.quantize_column(column, &mut values);
             let (quads, _) = values.as_chunks::<4>();
-            for (places, quad) in panel.iter_mut().zip(quads) {
-                places[4 * at..4 * at + 4].copy_from_slice(quad);
-            }
+            let lines = panel[at / HALF * half..].iter_mut();
+            lines
+                .zip(quads)
+                .for_each(|(line, quad)| line.0[at % HALF] = *quad);
             (step, sum(&values))
         })?;
         let form = Form::Panels(bytes, panels);
@@ -168,11 +172,11 @@ impl Int8 {
         match &self.form {
             #[cfg(target_arch = "x86_64")]
             Form::Panels(_, panels) => {
-                let quads = rows.div_ceil(4);
+                let half = lines_of(rows, 4);
                 for row in 0..rows {
                     weight.extend(self.steps.iter().enumerate().map(|(column, step)| {
-                        let quad = &panels[column / WIDTH * quads + row / 4];
-                        f32::from(quad[4 * (column % WIDTH) + row % 4]) * step
+                        let line = &panels[column / HALF * half + row / 4];
+                        f32::from(line.0[column % HALF][row % 4]) * step
                     }));
                 }
             }
@@ -208,7 +212,7 @@ impl Int8 {
     }
 
     /// As [`PackedWeight::multiply`](crate::PackedWeight::multiply), of some inputs and outputs.
-    pub(crate) fn multiply(&self, input: &[f32], epilogue: Epilogue, output: &mut [f32]) {
+    pub(crate) fn multiply(&self, input: &[f32], epilogue: Epilogue, output: &mut [MaybeUninit<f32>]) {
         let (d_in, d_out) = (self.rows, self.steps.len());
         let count = output.len() / d_out;
         // Rows of values for each row of inputs.
@@ -216,26 +220,34 @@ impl Int8 {
         match &self.form {
             #[cfg(target_arch = "x86_64")]
             Form::Panels(bytes, panels) => {
-                let quads = d_in.div_ceil(4);
-                let multiply = |strips: &Strips, those: Range<usize>, mut output: Output| {
-                    let columns = those
-                        .clone()
-                        .map(|panel| panel * WIDTH..d_out.min((panel + 1) * WIDTH));
-                    let panels = panels[those.start * quads..].chunks_exact(quads);
-                    for (index, (columns, quads)) in columns.zip(panels).enumerate() {
-                        self.multiply_strips(*bytes, strips, quads, columns, index * WIDTH, &mut output);
+                let panel = 2 * lines_of(d_in, 4);
+                let multiply = |bytes: Bytes, inputs: &Inputs, those: Range<usize>, mut output: Output| {
+                    let panels = panels[those.start * panel..].chunks_exact(panel);
+                    let mut products = vec![[0; WIDTH]; inputs.values.filled()];
+                    for (index, (at, panel)) in those.zip(panels).enumerate() {
+                        let (lower, upper) = panel.split_at(panel.len() / 2);
+                        bytes.multiply(&inputs.values, [lower, upper], &mut products);
+                        self.scale(bytes, inputs, &products, at, index * WIDTH, &mut output);
                     }
                 };
                 if count <= FEW {
-                    let strips = Strips::new(*bytes, input, d_in, terms);
+                    let bytes = bytes.of_few();
+                    let inputs = Inputs::new(bytes, input, d_in, terms);
                     by_panels(output, [d_in, d_out], epilogue, |those, output| {
-                        multiply(&strips, those, output);
+                        multiply(bytes, &inputs, those, output);
                     });
                 } else {
-                    by_rows(input, output, [d_in, d_out], epilogue, |input, output| {
-                        let strips = Strips::new(*bytes, input, d_in, terms);
-                        multiply(&strips, 0..d_out.div_ceil(WIDTH), output);
-                    });
+                    by_rows(
+                        input,
+                        output,
+                        [d_in, d_out],
+                        bytes.pieces(),
+                        epilogue,
+                        |input, output| {
+                            let inputs = Inputs::new(*bytes, input, d_in, terms);
+                            multiply(*bytes, &inputs, 0..d_out.div_ceil(WIDTH), output);
+                        },
+                    );
                 }
             }
             Form::Other(packed) => {
@@ -273,32 +285,31 @@ impl Int8 {
         }
     }
 
-    /// What rows give with a panel.
+    /// Writes a panel's products, `[rows][32]`.
     ///
-    /// - columns: those of the panel
     /// - column: where the panel's first is in the output
     #[cfg(target_arch = "x86_64")]
-    fn multiply_strips(
+    fn scale(
         &self,
         bytes: Bytes,
-        strips: &Strips,
-        quads: &[Quads],
-        columns: Range<usize>,
+        inputs: &Inputs,
+        products: &[[i32; WIDTH]],
+        panel: usize,
         column: usize,
         output: &mut Output,
     ) {
-        let (steps, sums) = (&self.steps[columns.clone()], &self.sums[columns]);
-        let mut products = [[0; WIDTH]; STRIP];
-        let mut scaled = [[0.0; WIDTH]; STRIP];
-        let strip = bytes.strip_rows();
-        let inputs = strips.values.chunks(strip * quads.len());
-        for (index, (inputs, rows)) in inputs.zip(strips.rows.chunks(strip)).enumerate() {
-            let products = &mut products[..rows.len()];
-            bytes.multiply(inputs, quads, products);
-            let scaled = &mut scaled[..rows.len() / strips.terms];
-            scaled.as_flattened_mut().fill(0.0);
-            bytes.add_rows(products, rows, strips.terms, steps, sums, scaled);
-            let place = Place::at(index * strip / strips.terms, column, WIDTH);
+        // So many rows at a time stay in the first cache.
+        const ROWS: usize = 16;
+        let those = panel * WIDTH..self.steps.len().min((panel + 1) * WIDTH);
+        let mut columns = Columns::default();
+        columns.steps[..those.len()].copy_from_slice(&self.steps[those.clone()]);
+        columns.sums[..those.len()].copy_from_slice(&self.sums[those]);
+        let mut scaled = [[0.0; WIDTH]; ROWS];
+        let some = inputs.terms * ROWS;
+        for (index, (products, rows)) in products.chunks(some).zip(inputs.rows.chunks(some)).enumerate() {
+            let scaled = &mut scaled[..rows.len() / inputs.terms];
+            bytes.scale(products, rows, inputs.terms, &columns, scaled);
+            let place = Place::at(index * ROWS, column, WIDTH);
             output.write(scaled.as_flattened(), WIDTH, place);
         }
     }
@@ -327,34 +338,34 @@ impl Int8 {
 
 /// Rows of inputs as [`Bytes`] multiplies them.
 #[cfg(target_arch = "x86_64")]
-struct Strips {
-    /// `[strips][in / 4][rows of a strip]`, each four bytes of a row.
-    values: Vec<u32>,
+struct Inputs {
+    values: Rows,
     /// Of every row of values: `terms` of them follow each other for a row of inputs.
     rows: Vec<Row>,
     terms: usize,
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Strips {
+impl Inputs {
     /// - input: `[rows, in]`
     fn new(bytes: Bytes, input: &[f32], d_in: usize, terms: usize) -> Self {
         let quads = d_in.div_ceil(4);
         let count = input.len() / d_in * terms;
-        let strip = bytes.strip_rows();
-        let mut values = vec![0; count * quads];
+        let mut values = Rows::new(count, quads, bytes.layout(count));
         let mut rows = Vec::with_capacity(count);
         // What is beyond a row's inputs stays zero, and meets zeros.
         let mut quantized = vec![0; terms * 4 * quads];
+        let mut groups = vec![0; quads];
         for input in input.chunks_exact(d_in) {
             let of_row = bytes.quantize(input, terms, &mut quantized);
             for (quantized, row) in quantized.chunks_exact(4 * quads).zip(of_row) {
-                let (first, at) = (rows.len() / strip * strip, rows.len() % strip);
-                let places = values[first * quads + at..].iter_mut();
                 let (quantized, _) = quantized.as_chunks::<4>();
-                for (place, quad) in places.step_by(strip.min(count - first)).zip(quantized) {
-                    *place = u32::from_le_bytes(*quad);
-                }
+                let quads = quantized.iter().map(|quad| u32::from_le_bytes(*quad));
+                groups
+                    .iter_mut()
+                    .zip(quads)
+                    .for_each(|(group, quad)| *group = quad);
+                values.set(rows.len(), &groups);
                 rows.push(row);
             }
         }
@@ -366,9 +377,36 @@ fn sum(values: &[i8]) -> i32 {
     values.iter().map(|value| i32::from(*value)).sum()
 }
 
+/// Of a panel's columns.
+#[cfg(target_arch = "x86_64")]
+#[derive(Default)]
+pub(crate) struct Columns {
+    steps: [f32; WIDTH],
+    sums: [i32; WIDTH],
+}
+
+/// A panel's products as values, `terms` rows of products to each row.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn scale(
+    products: &[[i32; WIDTH]],
+    rows: &[Row],
+    terms: usize,
+    columns: &Columns,
+    tile: &mut [[f32; WIDTH]],
+) {
+    let rows = products.chunks_exact(terms).zip(rows.chunks_exact(terms));
+    for (output, (products, rows)) in tile.iter_mut().zip(rows) {
+        *output = [0.0; WIDTH];
+        for (products, row) in products.iter().zip(rows) {
+            add_row(output, products, *row, &columns.steps, &columns.sums);
+        }
+    }
+}
+
 /// Adds a row of products, of which a column's sum is taken as often as the row's zero says.
 #[inline(always)]
-pub(crate) fn add_row(output: &mut [f32], products: &[i32], row: Row, steps: &[f32], sums: &[i32]) {
+fn add_row(output: &mut [f32], products: &[i32], row: Row, steps: &[f32], sums: &[i32]) {
     let columns = steps.iter().zip(sums);
     for ((output, product), (step, sum)) in output.iter_mut().zip(products).zip(columns) {
         *output += (product - i32::from(row.zero) * sum) as f32 * (row.step * step);
@@ -416,9 +454,10 @@ fn quantize_row(input: &[f32], largest: f32, quantized: &mut [u8]) -> Row {
     };
     // Each by itself: the difference of the largest numbers is not finite.
     let step = (high / largest - low / largest).max(f32::MIN_POSITIVE);
-    let zero = (-low / step).round_ties_even().clamp(0.0, largest);
+    let inverse = step.recip();
+    let zero = (-low * inverse).round_ties_even().clamp(0.0, largest);
     for (quantized, value) in quantized.iter_mut().zip(input) {
-        *quantized = nearest(value / step + zero, largest);
+        *quantized = nearest(value * inverse + zero, largest);
     }
     Row {
         step,
@@ -431,9 +470,10 @@ fn quantize_row(input: &[f32], largest: f32, quantized: &mut [u8]) -> Row {
 fn quantize_rest(input: &[f32], row: Row, largest: f32, values: &[u8], rest: &mut [u8]) -> Row {
     let zero = (largest / 2.0).floor();
     let step = row.step / zero;
+    let inverse = step.recip().min(f32::MAX);
     for ((rest, input), value) in rest.iter_mut().zip(input).zip(values) {
         let left = input - row.step * (f32::from(*value) - f32::from(row.zero));
-        *rest = nearest(left / step + zero, largest);
+        *rest = nearest(left * inverse + zero, largest);
     }
     Row {
         step,
@@ -477,6 +517,7 @@ fn range(input: &[f32]) -> Option<[f32; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epilogue::as_uninit;
     use crate::sample::{product, values};
     use crate::{PackedWeight, Precision};
     use proptest::prelude::*;
@@ -518,7 +559,7 @@ mod tests {
                 prop_assert_eq!(&packed.unpack(), &held);
                 let largest = packed.largest_input();
                 let mut got = vec![0.0; rows * d_out];
-                packed.multiply(&input, Epilogue::default(), &mut got);
+                packed.multiply(&input, Epilogue::default(), as_uninit(&mut got));
                 for (input, got) in input.chunks(d_in).zip(got.chunks(d_out)) {
                     let held_as = |row: Row, values: &[u8]| -> Vec<f64> {
                         let value = |value: &u8| f64::from(row.step) * (f64::from(*value) - f64::from(row.zero));

@@ -31,9 +31,12 @@ mod int8;
 mod norm;
 mod packed;
 mod parallel;
+mod rows;
 #[cfg(test)]
 mod sample;
 mod softmax;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -9,25 +9,30 @@
 //! the first cache for all of them. bf16 halves what is read; it is widened in registers, and the sums are of f32. Where a
 //! processor has dot products of bf16 that are worth it, many rows are rounded to bf16 for them.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use crate::epilogue::{Epilogue, Output, Place};
+use crate::epilogue::{Epilogue, Output, Place, as_uninit};
 use crate::int8::Int8;
+use crate::rows::{Line, lines_of};
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{DotBf16, STRIP};
+use crate::x86::DotBf16;
 
 /// Columns of a panel.
 pub(crate) const WIDTH: usize = 32;
 
 /// Columns of half a panel.
-const HALF: usize = WIDTH / 2;
+pub(crate) const HALF: usize = WIDTH / 2;
 
 /// Up to so many rows the reading of weights is what takes the time.
 pub(crate) const FEW: usize = 12;
+
+/// Pieces into which each thread's share of many rows is cut, so that who is done sooner takes more.
+pub(crate) const PIECES: usize = 2;
 
 /// Rows of a panel that are multiplied at once: 24 KiB of the first cache.
 const DEPTH: usize = 384;
@@ -55,9 +60,9 @@ pub struct PackedWeight {
 #[derive(Clone, Debug)]
 enum Held {
     /// `[panels][2][rows][16]`: lower columns, then upper ones.
-    F32(Vec<f32>),
-    /// `[panels][rows][16]`: column `c` in the lower bits, `16 + c` in the upper.
-    Bf16(Vec<i32>),
+    F32(Vec<Line<f32>>),
+    /// `[panels][2][rows / 2][16]`: an even row's in the lower bits, the next one's in the upper.
+    Bf16(Vec<Line<i32>>),
     /// As rten-gemm packs it.
     Int8(Int8),
 }
@@ -106,30 +111,28 @@ impl PackedWeight {
     ) -> Option<Self> {
         let held = match precision {
             Precision::F32 => {
-                let place = |values: &[f32], panel: &mut [f32]| {
-                    let halves = values
-                        .chunks(HALF * rows)
-                        .zip(panel.chunks_exact_mut(HALF * rows));
-                    for (values, half) in halves {
-                        for (column, values) in values.chunks_exact(rows).enumerate() {
-                            let places = half[column..].iter_mut().step_by(HALF);
-                            places.zip(values).for_each(|(place, value)| *place = *value);
-                        }
+                let place = |values: &[f32], panel: &mut [Line<f32>]| {
+                    for (column, values) in values.chunks_exact(rows).enumerate() {
+                        let lines = panel[column / HALF * rows..].iter_mut();
+                        lines
+                            .zip(values)
+                            .for_each(|(line, value)| line.0[column % HALF] = *value);
                     }
                 };
-                Held::F32(pack([rows, columns], WIDTH * rows, read, place)?)
+                Held::F32(pack([rows, columns], 2 * rows, read, place)?)
             }
             Precision::Bf16 => {
-                let place = |values: &[f32], panel: &mut [i32]| {
+                let half = lines_of(rows, 2);
+                let place = |values: &[f32], panel: &mut [Line<i32>]| {
                     for (column, values) in values.chunks_exact(rows).enumerate() {
-                        let shift = if column < HALF { 0 } else { 16 };
-                        let places = panel[column % HALF..].iter_mut().step_by(HALF);
-                        for (place, value) in places.zip(values) {
-                            *place |= (u32::from(bf16(*value)) << shift) as i32;
+                        let lines = panel[column / HALF * half..].iter_mut();
+                        for (line, values) in lines.zip(values.chunks(2)) {
+                            let [even, odd] = [0, 1].map(|at| values.get(at).map_or(0, |value| bf16(*value)));
+                            line.0[column % HALF] = (u32::from(odd) << 16 | u32::from(even)) as i32;
                         }
                     }
                 };
-                Held::Bf16(pack([rows, columns], HALF * rows, read, place)?)
+                Held::Bf16(pack([rows, columns], 2 * half, read, place)?)
             }
             Precision::Int8 => Held::Int8(Int8::from_columns([rows, columns], read)?),
         };
@@ -144,15 +147,12 @@ impl PackedWeight {
         let mut weight = vec![0.0; self.rows * self.columns];
         for (row, weight) in weight.chunks_exact_mut(self.columns.max(1)).enumerate() {
             for (column, value) in weight.iter_mut().enumerate() {
-                let (panel, column) = (column / WIDTH, column % WIDTH);
+                let (half, column) = (column / HALF, column % HALF);
                 *value = match &self.held {
-                    Held::F32(values) => {
-                        let half = 2 * panel + column / HALF;
-                        values[(half * self.rows + row) * HALF + column % HALF]
-                    }
-                    Held::Bf16(values) => {
-                        let pair = values[(panel * self.rows + row) * HALF + column % HALF] as u32;
-                        let upper = if column < HALF {
+                    Held::F32(lines) => lines[half * self.rows + row].0[column],
+                    Held::Bf16(lines) => {
+                        let pair = lines[half * lines_of(self.rows, 2) + row / 2].0[column] as u32;
+                        let upper = if row % 2 == 0 {
                             pair << 16
                         } else {
                             pair & 0xffff_0000
@@ -183,8 +183,8 @@ impl PackedWeight {
     /// Bytes that the weights take.
     pub fn size(&self) -> usize {
         match &self.held {
-            Held::F32(panels) => 4 * panels.len(),
-            Held::Bf16(panels) => 4 * panels.len(),
+            Held::F32(lines) => size_of_val(lines.as_slice()),
+            Held::Bf16(lines) => size_of_val(lines.as_slice()),
             Held::Int8(weight) => weight.size(),
         }
     }
@@ -200,6 +200,29 @@ impl PackedWeight {
     ///
     /// If the sizes are not these, or the epilogue's are not its own.
     pub fn multiply(&self, input: &[f32], epilogue: Epilogue, output: &mut [f32]) {
+        self.multiply_into(input, epilogue, as_uninit(output));
+    }
+
+    /// [`multiply`](Self::multiply), of so many rows, into memory that is not cleared before.
+    ///
+    /// # Panics
+    ///
+    /// As [`multiply`](Self::multiply).
+    pub fn product(&self, input: &[f32], rows: usize, epilogue: Epilogue) -> Vec<f32> {
+        let size = rows * self.columns;
+        let mut output = Vec::with_capacity(size);
+        self.multiply_into(input, epilogue, &mut output.spare_capacity_mut()[..size]);
+        // SAFETY: each of them was written: `by_panels` and `by_rows` cut all rows and columns into pieces, and every form
+        // writes the whole of its piece.
+        #[allow(unsafe_code)]
+        unsafe {
+            output.set_len(size);
+        }
+        output
+    }
+
+    /// Writes all of an output.
+    fn multiply_into(&self, input: &[f32], epilogue: Epilogue, output: &mut [MaybeUninit<f32>]) {
         if let Some(bias) = epilogue.bias {
             assert_eq!(bias.len(), self.columns, "a bias of another size");
         }
@@ -219,6 +242,15 @@ impl PackedWeight {
             self.columns
         );
         let shape = [self.rows, self.columns];
+        #[cfg(target_arch = "x86_64")]
+        if let (Held::Bf16(lines), Some(dot)) = (&self.held, DotBf16::detect())
+            && count > FEW
+            && self.rows > 0
+        {
+            return by_rows(input, output, shape, dot.pieces(), epilogue, |input, output| {
+                self.multiply_bf16(dot, lines, input, output);
+            });
+        }
         match (&self.held, count) {
             // No inputs, no products.
             _ if self.rows == 0 => by_panels(output, [1, self.columns], epilogue, |_, _| ()),
@@ -226,47 +258,45 @@ impl PackedWeight {
             (_, ..=FEW) => by_panels(output, shape, epilogue, |panels, mut output| {
                 self.multiply_depth(panels, 0..self.rows, input, &mut output);
             }),
-            _ => by_rows(input, output, shape, epilogue, |input, output| {
-                self.multiply_rows(input, output);
+            _ => by_rows(input, output, shape, PIECES, epilogue, |input, mut output| {
+                // A piece of a panel stays in the first cache for all rows of a thread.
+                let panels = 0..self.columns.div_ceil(WIDTH);
+                for from in (0..self.rows).step_by(DEPTH) {
+                    let depth = from..self.rows.min(from + DEPTH);
+                    self.multiply_depth(panels.clone(), depth, input, &mut output);
+                }
             }),
-        }
-    }
-
-    /// A piece of a panel stays in the first cache for all rows of a thread.
-    fn multiply_rows(&self, input: &[f32], mut output: Output) {
-        #[cfg(target_arch = "x86_64")]
-        if let (Held::Bf16(values), Some(dot)) = (&self.held, DotBf16::detect()) {
-            return self.multiply_bf16(dot, values, input, output);
-        }
-        let panels = 0..self.columns.div_ceil(WIDTH);
-        for from in (0..self.rows).step_by(DEPTH) {
-            let depth = from..self.rows.min(from + DEPTH);
-            self.multiply_depth(panels.clone(), depth, input, &mut output);
         }
     }
 
     /// Rows, rounded to bf16, times weights of bf16.
     #[cfg(target_arch = "x86_64")]
-    fn multiply_bf16(&self, dot: DotBf16, values: &[i32], input: &[f32], mut output: Output) {
-        let (weights, _) = values.as_chunks::<HALF>();
-        let mut sums = [[0.0; WIDTH]; STRIP];
-        for from in (0..self.rows).step_by(DEPTH) {
-            let depth = from..self.rows.min(from + DEPTH);
-            let inputs = dot.inputs(input, self.rows, depth.clone());
-            let strip = STRIP * depth.len().div_ceil(2);
-            for (panel, weights) in weights.chunks_exact(self.rows).enumerate() {
-                for (index, inputs) in inputs.chunks(strip).enumerate() {
-                    let row = index * STRIP;
-                    let sums = &mut sums[..STRIP.min(output.rows() - row)];
-                    dot.multiply(inputs, &weights[depth.clone()], sums);
-                    let place = Place {
-                        row,
-                        column: panel * WIDTH,
-                        columns: WIDTH,
-                        is_first: depth.start == 0,
-                        is_last: depth.end == self.rows,
-                    };
-                    output.write(sums.as_flattened(), WIDTH, place);
+    fn multiply_bf16(&self, dot: DotBf16, lines: &[Line<i32>], input: &[f32], mut output: Output) {
+        let count = input.len() / self.rows;
+        let half = lines_of(self.rows, 2);
+        for from in (0..self.rows).step_by(dot.depth()) {
+            let depth = from..self.rows.min(from + dot.depth());
+            let mut rows = dot.rows(count, depth.len());
+            let mut pairs = vec![0; rows.width()];
+            for (row, input) in input.chunks_exact(self.rows).enumerate() {
+                dot.round(&input[depth.clone()], &mut pairs);
+                rows.set(row, &pairs);
+            }
+            let those = from / 2..from / 2 + lines_of(depth.len(), 2);
+            let mut sums = vec![[0.0; WIDTH]; rows.filled()];
+            for (panel, lines) in lines.chunks_exact(2 * half).enumerate() {
+                let (lower, upper) = lines.split_at(half);
+                dot.multiply(&rows, [lower, upper].map(|half| &half[those.clone()]), &mut sums);
+                let place = Place {
+                    is_last: depth.end == self.rows,
+                    ..Place::at(0, panel * WIDTH, WIDTH)
+                };
+                let sums = sums[..count].as_flattened();
+                match depth.start {
+                    0 => output.write(sums, WIDTH, place),
+                    // SAFETY: written with the first depth.
+                    #[allow(unsafe_code)]
+                    _ => unsafe { output.add(sums, WIDTH, place) },
                 }
             }
         }
@@ -279,24 +309,28 @@ impl PackedWeight {
     /// - input: `[rows, in]`
     /// - output: from the first panel's first column on
     fn multiply_depth(&self, panels: Range<usize>, depth: Range<usize>, input: &[f32], output: &mut Output) {
-        let size = WIDTH * self.rows;
         match &self.held {
-            Held::F32(values) => Multiply::<F32> {
+            Held::F32(lines) => Multiply::<F32> {
                 d_in: self.rows,
                 depth,
                 input,
-                values: &values[panels.start * size..panels.end * size],
+                half: self.rows,
+                lines: &lines[panels.start * 2 * self.rows..panels.end * 2 * self.rows],
                 output,
             }
             .dispatch(),
-            Held::Bf16(values) => Multiply::<Bf16> {
-                d_in: self.rows,
-                depth,
-                input,
-                values: &values[panels.start * size / 2..panels.end * size / 2],
-                output,
+            Held::Bf16(lines) => {
+                let half = lines_of(self.rows, 2);
+                Multiply::<Bf16> {
+                    d_in: self.rows,
+                    depth,
+                    input,
+                    half,
+                    lines: &lines[panels.start * 2 * half..panels.end * 2 * half],
+                    output,
+                }
+                .dispatch();
             }
-            .dispatch(),
             Held::Int8(_) => unreachable!("has no panels"),
         }
     }
@@ -337,7 +371,7 @@ pub(crate) fn read_panels<P: Send>(
 /// Few rows of products: threads take panels, and each weight is read once, by one of them. `multiply` is given some panels,
 /// and where their products go, from the first panel's first column on.
 pub(crate) fn by_panels(
-    output: &mut [f32],
+    output: &mut [MaybeUninit<f32>],
     [d_in, d_out]: [usize; 2],
     epilogue: Epilogue,
     multiply: impl Fn(Range<usize>, Output) + Sync,
@@ -354,7 +388,7 @@ pub(crate) fn by_panels(
         .enumerate()
         .for_each(|(piece, sums)| {
             let columns = width.min(d_out - piece * width);
-            let output = Output::new(sums, width, columns, Epilogue::default());
+            let output = Output::new(as_uninit(sums), width, columns, Epilogue::default());
             multiply(piece * each..panels.min((piece + 1) * each), output);
         });
     let mut output = Output::new(output, d_out, d_out, epilogue);
@@ -363,16 +397,18 @@ pub(crate) fn by_panels(
     }
 }
 
-/// Many rows of products: threads take rows. `multiply` is given some of the inputs and of the outputs.
+/// Many rows of products: threads take rows, cut into so many pieces each. `multiply` is given some of the inputs and of the
+/// outputs.
 pub(crate) fn by_rows(
     input: &[f32],
-    output: &mut [f32],
+    output: &mut [MaybeUninit<f32>],
     [d_in, d_out]: [usize; 2],
+    pieces: usize,
     epilogue: Epilogue,
     multiply: impl Fn(&[f32], Output) + Sync,
 ) {
     let count = output.len() / d_out;
-    let each = count.div_ceil(2 * rayon::current_num_threads()).max(FEW);
+    let each = count.div_ceil(pieces * rayon::current_num_threads()).max(FEW);
     output
         .par_chunks_mut(each * d_out)
         .zip(input.par_chunks(each * d_in))
@@ -394,20 +430,14 @@ fn bf16(value: f32) -> u16 {
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
 }
 
-/// How panels are read: 16 values a row hold its lower columns, 16 its upper ones, both maybe the same.
+/// How the lines of a panel's half are read.
 trait Panels: Copy {
     type Value: Sync;
-    /// Values of a panel for each row of the weight.
-    const ROW: usize;
+    /// Rows that a line holds.
+    const ROWS: usize;
 
-    /// Where the lower and the upper columns of a panel are.
-    fn halves(panel: &[Self::Value]) -> [&[Self::Value]; 2];
-
-    /// A vector of lower columns.
-    fn lower<I: Isa>(isa: I, values: &[Self::Value]) -> I::F32;
-
-    /// A vector of upper columns.
-    fn upper<I: Isa>(isa: I, values: &[Self::Value]) -> I::F32;
+    /// A vector of a row's columns.
+    fn load<I: Isa>(isa: I, line: &[Self::Value], row: usize) -> I::F32;
 }
 
 #[derive(Clone, Copy)]
@@ -415,21 +445,11 @@ struct F32;
 
 impl Panels for F32 {
     type Value = f32;
-    const ROW: usize = WIDTH;
-
-    fn halves(panel: &[f32]) -> [&[f32]; 2] {
-        let (lower, upper) = panel.split_at(panel.len() / 2);
-        [lower, upper]
-    }
+    const ROWS: usize = 1;
 
     #[inline(always)]
-    fn lower<I: Isa>(isa: I, values: &[f32]) -> I::F32 {
-        isa.f32().load(values)
-    }
-
-    #[inline(always)]
-    fn upper<I: Isa>(isa: I, values: &[f32]) -> I::F32 {
-        isa.f32().load(values)
+    fn load<I: Isa>(isa: I, line: &[f32], _: usize) -> I::F32 {
+        isa.f32().load(line)
     }
 }
 
@@ -438,34 +458,31 @@ struct Bf16;
 
 impl Panels for Bf16 {
     type Value = i32;
-    const ROW: usize = HALF;
-
-    fn halves(panel: &[i32]) -> [&[i32]; 2] {
-        [panel, panel]
-    }
+    const ROWS: usize = 2;
 
     #[inline(always)]
-    fn lower<I: Isa>(isa: I, values: &[i32]) -> I::F32 {
-        isa.i32()
-            .shift_left::<16>(isa.i32().load(values))
-            .reinterpret_cast()
-    }
-
-    #[inline(always)]
-    fn upper<I: Isa>(isa: I, values: &[i32]) -> I::F32 {
+    fn load<I: Isa>(isa: I, line: &[i32], row: usize) -> I::F32 {
         let ops = isa.i32();
-        ops.and(ops.load(values), ops.splat(-0x1_0000)).reinterpret_cast()
+        let pairs = ops.load(line);
+        let upper = if row == 0 {
+            ops.shift_left::<16>(pairs)
+        } else {
+            ops.and(pairs, ops.splat(-0x1_0000))
+        };
+        upper.reinterpret_cast()
     }
 }
 
 struct Multiply<'a, 'b, P: Panels> {
     d_in: usize,
-    /// Which of a row's inputs meet the weights.
+    /// Which of a row's inputs meet the weights: whole lines, but for the last.
     depth: Range<usize>,
     /// `[rows, in]`
     input: &'a [f32],
+    /// Lines of a panel's half.
+    half: usize,
     /// Of some panels.
-    values: &'a [P::Value],
+    lines: &'a [Line<P::Value>],
     /// From the first panel's first column on.
     output: &'a mut Output<'b>,
 }
@@ -491,18 +508,17 @@ impl<P: Panels> Multiply<'_, '_, P> {
     fn by<I: Isa, const R: usize, const V: usize, const ALL: usize>(mut self, isa: I) {
         let count = self.input.len() / self.d_in;
         let inputs = self.interleaved(R);
-        let depth = self.depth.start * HALF..self.depth.end * HALF;
-        for (index, panel) in self.values.chunks_exact(P::ROW * self.d_in).enumerate() {
-            let [lower, upper] = P::halves(panel);
+        let depth = self.depth.start / P::ROWS..self.depth.end.div_ceil(P::ROWS);
+        for (index, panel) in self.lines.chunks_exact(2 * self.half).enumerate() {
+            let (lower, upper) = panel.split_at(self.half);
             let weights = [&lower[depth.clone()], &upper[depth.clone()]];
             for first in (0..ALL).step_by(V) {
                 for row in (0..count).step_by(R) {
-                    let inputs = &inputs[row * self.depth.len()..];
+                    let inputs = &inputs[row * P::ROWS * depth.len()..];
                     let place = Place {
                         row,
                         column: index * WIDTH + first * isa.f32().len(),
                         columns: V * isa.f32().len(),
-                        is_first: self.depth.start == 0,
                         is_last: self.depth.end == self.d_in,
                     };
                     let all = Place {
@@ -525,11 +541,12 @@ impl<P: Panels> Multiply<'_, '_, P> {
         }
     }
 
-    /// The inputs as strips read them: `[strips][depth][rows of a strip]`, what has no row of its own being zero.
+    /// The inputs as strips read them: `[strips][depth][rows of a strip]`, zeros up to whole lines and where there are no
+    /// rows.
     #[inline(always)]
     fn interleaved(&self, strip: usize) -> Vec<f32> {
         let count = self.input.len() / self.d_in;
-        let size = self.depth.len();
+        let size = self.depth.len().next_multiple_of(P::ROWS);
         let mut inputs = vec![0.0; count.next_multiple_of(strip) * size];
         for row in (0..count).step_by(strip) {
             let real = strip.min(count - row);
@@ -553,27 +570,28 @@ impl<P: Panels> Multiply<'_, '_, P> {
         rows: usize,
         place: Place,
         inputs: &[f32],
-        [lower, upper]: [&[P::Value]; 2],
+        [lower, upper]: [&[Line<P::Value>]; 2],
     ) {
         let ops = isa.f32();
         let half = HALF / ops.len();
         let first = place.column % WIDTH / ops.len();
         let mut totals = [[ops.zero(); V]; R];
-        let weights = lower.chunks_exact(HALF).zip(upper.chunks_exact(HALF));
-        for (inputs, (lower, upper)) in inputs.chunks_exact(R).zip(weights) {
-            // Not `array::from_fn`: its closure is compiled without the instruction set, and called.
-            let mut weights = [ops.zero(); V];
-            for (vector, weights) in weights.iter_mut().enumerate() {
-                let vector = first + vector;
-                *weights = match vector < half {
-                    true => P::lower(isa, &lower[vector * ops.len()..]),
-                    false => P::upper(isa, &upper[(vector - half) * ops.len()..]),
-                };
-            }
-            for row in 0..R {
-                let value = ops.splat(inputs[row]);
-                for vector in 0..V {
-                    totals[row][vector] = ops.mul_add(value, weights[vector], totals[row][vector]);
+        for (inputs, (lower, upper)) in inputs.chunks_exact(R * P::ROWS).zip(lower.iter().zip(upper)) {
+            for (of_line, inputs) in inputs.chunks_exact(R).enumerate() {
+                // Not `array::from_fn`: its closure is compiled without the instruction set, and called.
+                let mut weights = [ops.zero(); V];
+                for (vector, weights) in weights.iter_mut().enumerate() {
+                    let vector = first + vector;
+                    *weights = match vector < half {
+                        true => P::load(isa, &lower.0[vector * ops.len()..], of_line),
+                        false => P::load(isa, &upper.0[(vector - half) * ops.len()..], of_line),
+                    };
+                }
+                for row in 0..R {
+                    let value = ops.splat(inputs[row]);
+                    for vector in 0..V {
+                        totals[row][vector] = ops.mul_add(value, weights[vector], totals[row][vector]);
+                    }
                 }
             }
         }
@@ -583,7 +601,13 @@ impl<P: Panels> Multiply<'_, '_, P> {
                 ops.store(total, sums);
             }
         }
-        self.output.write(sums[..rows].as_flattened(), WIDTH, place);
+        let sums = sums[..rows].as_flattened();
+        match self.depth.start {
+            0 => self.output.write(sums, WIDTH, place),
+            // SAFETY: written with the first depth, which comes before.
+            #[allow(unsafe_code)]
+            _ => unsafe { self.output.add(sums, WIDTH, place) },
+        }
     }
 }
 
@@ -596,17 +620,18 @@ fn strip_rows(most: usize, real: usize) -> usize {
     }
 }
 
+/// The value in bf16.
+#[cfg(test)]
+pub(crate) fn nearest(value: f32) -> f32 {
+    f32::from_bits(u32::from(bf16(value)) << 16)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::sample::{product, values};
-
-    /// The value in bf16.
-    fn nearest(value: f32) -> f32 {
-        f32::from_bits(u32::from(bf16(value)) << 16)
-    }
 
     /// Whether many rows are rounded to bf16 before they meet weights of bf16.
     fn rounds_many() -> bool {
@@ -639,7 +664,9 @@ mod tests {
                 prop_assert_eq!(packed.precision(), precision);
                 prop_assert_eq!(&packed.unpack(), &held);
                 let mut got = vec![f32::NAN; rows * d_out];
-                packed.multiply(&input, Epilogue { bias, ..Epilogue::default() }, &mut got);
+                let epilogue = Epilogue { bias, ..Epilogue::default() };
+                packed.multiply(&input, epilogue, &mut got);
+                prop_assert_eq!(&packed.product(&input, rows, epilogue), &got);
                 let rounded = precision == Precision::Bf16 && rows > FEW && rounds_many();
                 let input: Vec<f32> = input.iter().map(|value| if rounded { nearest(*value) } else { *value }).collect();
                 let want = product(&input, &held, [d_in, d_out]);
@@ -647,6 +674,33 @@ mod tests {
                     let want = want + bias.map_or(0.0, |bias| f64::from(bias[index % d_out]));
                     let within = 1e-6 * (1.0 + size);
                     prop_assert!((f64::from(*got) - want).abs() < within, "{precision:?} {got} {want}");
+                }
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    proptest! {
+        /// In every form that this processor has.
+        #[test]
+        fn dot_products_of_bf16_are_the_exact_ones(
+            rows in 1_usize..80,
+            d_in in prop_oneof![1_usize..70, 380_usize..400, 1500_usize..1700],
+            d_out in 1_usize..110,
+            seed in any::<u32>(),
+        ) {
+            let (input, weight) = (values(rows * d_in, seed), values(d_in * d_out, seed ^ 77));
+            let packed = PackedWeight::new(&weight, [d_in, d_out], Precision::Bf16);
+            let Held::Bf16(lines) = &packed.held else { unreachable!("as it was asked") };
+            let rounded: Vec<f32> = input.iter().map(|value| nearest(*value)).collect();
+            let want = product(&rounded, &packed.unpack(), [d_in, d_out]);
+            for dot in DotBf16::all() {
+                let mut got = vec![f32::NAN; rows * d_out];
+                let output = Output::new(as_uninit(&mut got), d_out, d_out, Epilogue::default());
+                packed.multiply_bf16(dot, lines, &input, output);
+                for (got, (want, size)) in got.iter().zip(&want) {
+                    let within = 1e-6 * (1.0 + size);
+                    prop_assert!((f64::from(*got) - want).abs() < within, "{dot:?} {got} {want}");
                 }
             }
         }

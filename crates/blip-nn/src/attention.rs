@@ -7,12 +7,13 @@ use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Tensor};
 
+use crate::Precision;
 use crate::dropout::is_at_work;
 
 /// `softmax(Q Kᵀ / sqrt(head_dim)) V` for every head.
 ///
 /// With `causal`, the last query sees all keys, the one before it one key less, and so on: what a cache of earlier
-/// keys wants.
+/// keys wants. The precision is what the products may be of on a CPU: see [`Precision`].
 ///
 /// # Shapes
 ///
@@ -26,11 +27,13 @@ pub fn attend(
     value: Tensor<4>,
     hide: Option<&Tensor<4, Bool>>,
     causal: bool,
+    precision: Precision,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if let Some(output) = crate::cpu::attend(&query, &key, &value, hide, causal) {
+    if let Some(output) = crate::cpu::attend(&query, &key, &value, hide, causal, precision) {
         return output;
     }
+    let _ = precision;
     let [batch, heads, queries, _] = query.dims();
     let [_, _, keys, _] = key.dims();
     let hide = hide.map(|hide| hide.clone().expand([batch, heads, queries, keys]));
@@ -56,10 +59,11 @@ pub fn attend_with_dropout(
     value: Tensor<4>,
     hide: Option<&Tensor<4, Bool>>,
     causal: bool,
+    precision: Precision,
     dropout: &Dropout,
 ) -> Tensor<4> {
     if !is_at_work(dropout, &query.device()) {
-        return attend(query, key, value, hide, causal);
+        return attend(query, key, value, hide, causal, precision);
     }
     let [batch, heads, queries, head_dim] = query.dims();
     let [_, _, keys, _] = key.dims();
@@ -172,7 +176,9 @@ mod tests {
         let (query, q) = random([1, 1, 3, 8], &device);
         let (key, k) = random([1, 1, 5, 8], &device);
         let (value, v) = random([1, 1, 5, 8], &device);
-        let got: Vec<f32> = attend(query, key, value, None, true).try_to_vec_as().unwrap();
+        let got: Vec<f32> = attend(query, key, value, None, true, Precision::F32)
+            .try_to_vec_as()
+            .unwrap();
         let want = naive(&q, &k, &v, 8, |i, j| j <= i + 2);
         for (got, want) in got.iter().zip(&want) {
             assert!((got - want).abs() < 1e-5, "{got} is not {want}");
@@ -186,7 +192,7 @@ mod tests {
         let (key, k) = random([1, 1, 4, 8], &device);
         let (value, v) = random([1, 1, 4, 8], &device);
         let hide = hide_mask(&AttentionMask::from_lengths(&[3], 4), &device);
-        let got: Vec<f32> = attend(query, key, value, Some(&hide), false)
+        let got: Vec<f32> = attend(query, key, value, Some(&hide), false, Precision::F32)
             .try_to_vec_as()
             .unwrap();
         let want = naive(&q, &k, &v, 8, |_, j| j < 3);

@@ -329,13 +329,13 @@ impl SelfAttention {
     /// - hide: `[rows, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
     pub fn forward(&self, hidden: Tensor<3>, hide: Option<&Tensor<4, Bool>>, sight: Sight) -> Tensor<3> {
         let [query, key, value] = split_fused(self.qkv.forward(hidden.clone()), self.heads);
-        let dropout = &self.dropout.attention;
+        let (precision, dropout) = (self.qkv.precision(), &self.dropout.attention);
         let context = match sight {
-            Sight::Whole => attend_with_dropout(query, key, value, hide, false, dropout),
-            Sight::Past => attend_with_dropout(query, key, value, hide, true, dropout),
+            Sight::Whole => attend_with_dropout(query, key, value, hide, false, precision, dropout),
+            Sight::Past => attend_with_dropout(query, key, value, hide, true, precision, dropout),
             Sight::Cached(cache) => {
                 let (key, value) = cache.append(key, value);
-                attend(query, key, value, hide, true)
+                attend(query, key, value, hide, true, precision)
             }
         };
         let output = self
@@ -436,6 +436,7 @@ impl ContextAttention {
             context.value.clone(),
             context.hide.as_ref(),
             false,
+            self.query.precision(),
             &self.dropout,
         );
         self.dense

@@ -69,6 +69,15 @@ fn held(precision: Precision) -> blip_kernels::Precision {
     }
 }
 
+/// How a weight was packed.
+pub(crate) fn precision(weight: &PackedWeight) -> Precision {
+    match weight.precision() {
+        blip_kernels::Precision::F32 => Precision::F32,
+        blip_kernels::Precision::Bf16 => Precision::Bf16,
+        blip_kernels::Precision::Int8 => Precision::Int8,
+    }
+}
+
 /// Rows of a table, `[rows, width]`, in bf16 as they are read.
 pub(crate) fn read_table(
     outputs: &dyn WeightOutputs,
@@ -124,8 +133,7 @@ pub(crate) fn linear(
         gelu: matches!(then, Then::Gelu),
         residual: residual.as_ref().map(values),
     };
-    let mut output = vec![0.0; batch * tokens * weight.shape()[1]];
-    weight.multiply(values(&rows), epilogue, &mut output);
+    let output = weight.product(values(&rows), batch * tokens, epilogue);
     Some(tensor(
         output,
         [batch, tokens, weight.shape()[1]],
@@ -163,6 +171,7 @@ pub(crate) fn attend(
     value: &Tensor<4>,
     hide: Option<&Tensor<4, Bool>>,
     causal: bool,
+    precision: Precision,
 ) -> Option<Tensor<4>> {
     let [batch, heads, queries, head_dim] = query.dims();
     let primitives = [strided(query)?, strided(key)?, strided(value)?];
@@ -176,7 +185,14 @@ pub(crate) fn attend(
         causal,
     };
     let mut output = vec![0.0; batch * queries * heads * head_dim];
-    blip_kernels::attention(query_heads, key_heads, value_heads, hidden, &mut output);
+    blip_kernels::attention(
+        query_heads,
+        key_heads,
+        value_heads,
+        hidden,
+        held(precision),
+        &mut output,
+    );
     let output = tensor(output, [batch, queries, heads, head_dim], &query.device());
     Some(output.swap_dims(1, 2))
 }

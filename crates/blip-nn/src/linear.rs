@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
-use crate::packed::{Packed, Packing, Then};
+use crate::packed::{Packed, Packing, Precision, Then};
 
 /// A linear layer. The weight is contiguous `[in, out]`, the transpose of PyTorch's.
 #[derive(Module, Debug)]
@@ -56,6 +56,11 @@ impl Linear {
     /// The weight, `[in, out]`.
     pub fn weight(&self) -> Tensor<2> {
         self.weight.val()
+    }
+
+    /// How the weight is held where it is multiplied.
+    pub fn precision(&self) -> Precision {
+        self.packed.precision()
     }
 
     /// The width of what it takes.
@@ -142,8 +147,6 @@ impl Head for Linear {
 mod tests {
     use super::*;
     #[cfg(feature = "flex")]
-    use crate::Precision;
-
     #[test]
     fn as_a_head_it_reads_every_token_and_refuses_another_width() {
         let device = Device::flex();

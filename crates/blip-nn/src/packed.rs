@@ -9,15 +9,16 @@ use burn::tensor::{Device, Tensor};
 #[cfg(feature = "flex")]
 use crate::cpu;
 
-/// How the weights of linear layers are held for inference on a CPU. Word embeddings are in bf16 with all but `F32`.
+/// How the weights of linear layers are held for inference on a CPU. Word embeddings are in bf16 with all but `F32`, and so
+/// is what attention of many queries multiplies, on processors with dot products of bf16 (AMX, or AVX-512 but Intel's).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {
     /// As they are: 4 bytes each.
     #[default]
     F32,
-    /// bfloat16, 2 bytes each; sums are of `f32`. Where many rows meet them on a processor with dot products of bf16
-    /// (AVX-512), the inputs are rounded to bf16 too.
+    /// bfloat16, 2 bytes each; sums are of `f32`. Where many rows meet them on a processor with dot products of bf16, the
+    /// inputs are rounded to bf16 too.
     Bf16,
     /// 1 byte each, with a step for every output; inputs are rounded to eight bits too, row by row (to seven where the
     /// processor has no dot product of bytes).
@@ -151,6 +152,15 @@ impl Packed {
         return self.weight.is_some();
         #[cfg(not(feature = "flex"))]
         return false;
+    }
+
+    /// In what precision; `f32` where nothing is packed.
+    pub fn precision(&self) -> Precision {
+        #[cfg(feature = "flex")]
+        if let Some(weight) = &self.weight {
+            return cpu::precision(weight);
+        }
+        Precision::F32
     }
 
     /// Packs a weight, `[…, out]`, if it is where the kernels run; the parameter that is given back unpacks it when it is

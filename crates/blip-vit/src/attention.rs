@@ -53,6 +53,6 @@ impl Attention {
     fn attended(&self, input: Tensor<3>) -> Tensor<3> {
         // Queries, then keys, then values; inside each, heads are contiguous blocks.
         let [query, key, value] = split_fused(self.qkv.forward(input), self.heads);
-        merge_heads(attend(query, key, value, None, false))
+        merge_heads(attend(query, key, value, None, false, self.qkv.precision()))
     }
 }

@@ -345,7 +345,7 @@ impl std::fmt::Debug for PromisedOutputs<'_> {
 }
 
 impl PromisedOutputs<'_> {
-    /// Reads some outputs. Returns whether they could be read: what went wrong is told at the end of loading.
+    /// Reads some outputs; `None` if they cannot be read: what went wrong is told at the end of loading.
     ///
     /// # Shapes
     ///
@@ -355,16 +355,14 @@ impl PromisedOutputs<'_> {
     ///
     /// If there are not so many outputs, or the values are not of this size.
     #[must_use]
-    pub fn read(&self, outputs: Range<usize>, values: &mut [f32]) -> bool {
+    pub fn read(&self, outputs: Range<usize>, values: &mut [f32]) -> Option<()> {
         let (mut buffer, mut first, mut rest) = (Vec::new(), 0, values);
         for stored in &self.tensors {
             let last = first + stored.outputs();
             let there = outputs.start.max(first)..outputs.end.min(last);
             if !there.is_empty() {
                 let rows = stored.rows(there.start - first..there.end - first, &mut buffer);
-                let Some(rows) = self.promises.keep(rows) else {
-                    return false;
-                };
+                let rows = self.promises.keep(rows)?;
                 let row = stored.elements() / stored.outputs();
                 let (values, others) = rest.split_at_mut(there.len() * row);
                 let placement = Placement {
@@ -387,7 +385,7 @@ impl PromisedOutputs<'_> {
             "{outputs:?} of {first} outputs, and {} values too many",
             rest.len()
         );
-        true
+        Some(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is left out in training, and nowhere else.
 
-use blip_nn::{TextDropout, attend, attend_with_dropout, drop_path, hide_mask};
+use blip_nn::{Precision, TextDropout, attend, attend_with_dropout, drop_path, hide_mask};
 use blip_traits::AttentionMask;
 use burn::nn::DropoutConfig;
 use burn::tensor::{Device, Distribution, Tensor};
@@ -32,8 +32,15 @@ fn composed_attention_is_the_fused_one() {
         let (query, key) = (random([2, 3, queries, 8], &device), random([2, 3, 5, 8], &device));
         let value = random([2, 3, 5, 8], &device);
         let hide = hidden.then_some(&hide);
-        let want = attend(query.clone(), key.clone(), value.clone(), hide, causal);
-        let got = attend_with_dropout(query, key, value, hide, causal, &dropout);
+        let want = attend(
+            query.clone(),
+            key.clone(),
+            value.clone(),
+            hide,
+            causal,
+            Precision::F32,
+        );
+        let got = attend_with_dropout(query, key, value, hide, causal, Precision::F32, &dropout);
         for (got, want) in values(got).into_iter().zip(values(want)) {
             assert!((got - want).abs() < 1e-5, "{got} is not {want}");
         }
@@ -46,13 +53,21 @@ fn attention_is_left_out_in_training_alone() {
     let dropout = DropoutConfig::new(0.5).init();
     for (device, changes) in [(Device::flex(), false), (Device::flex().autodiff(), true)] {
         let all = random([1, 2, 6, 8], &device);
-        let want = values(attend(all.clone(), all.clone(), all.clone(), None, false));
+        let want = values(attend(
+            all.clone(),
+            all.clone(),
+            all.clone(),
+            None,
+            false,
+            Precision::F32,
+        ));
         let got = values(attend_with_dropout(
             all.clone(),
             all.clone(),
             all,
             None,
             false,
+            Precision::F32,
             &dropout,
         ));
         assert_eq!(want != got, changes);
