@@ -6,16 +6,20 @@
 //! few queries    for each head: a dot product with every key, softmax, a weighted sum of the values
 //! ```
 //!
-//! In another precision than f32 the products of many queries are of bf16 where the processor has dot products of it.
+//! In another precision than f32 the products of many queries are of bf16 where the processor has dot products of it. Keys
+//! and values may be kept in bf16: few queries wait for them.
 
 #[cfg(target_arch = "x86_64")]
-mod bf16;
+mod dots;
+mod element;
 
+use half::bf16;
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::{Exp, Softmax};
 
+use self::element::Element;
 use crate::Precision;
 use crate::parallel::{pieces_of_rows, values_of_a_piece};
 #[cfg(target_arch = "x86_64")]
@@ -35,10 +39,13 @@ const FEW: usize = 8;
 
 /// The vectors of heads, wherever they stand in a slice.
 #[derive(Clone, Copy, Debug)]
-pub struct Heads<'a> {
-    values: &'a [f32],
-    shape: [usize; 4],
-    strides: [usize; 3],
+pub struct Heads<'a>(Kept<'a>);
+
+/// How vectors are kept.
+#[derive(Clone, Copy, Debug)]
+enum Kept<'a> {
+    F32(View<'a, f32>),
+    Bf16(View<'a, bf16>),
 }
 
 impl<'a> Heads<'a> {
@@ -52,6 +59,28 @@ impl<'a> Heads<'a> {
     ///
     /// If a vector would be outside of the values.
     pub fn new(values: &'a [f32], shape: [usize; 4], strides: [usize; 3]) -> Self {
+        Self(Kept::F32(View::new(values, shape, strides)))
+    }
+
+    /// [`new`](Self::new), of vectors in bf16: keys and values, which few queries wait for.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    pub fn in_bf16(values: &'a [bf16], shape: [usize; 4], strides: [usize; 3]) -> Self {
+        Self(Kept::Bf16(View::new(values, shape, strides)))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct View<'a, T> {
+    values: &'a [T],
+    shape: [usize; 4],
+    strides: [usize; 3],
+}
+
+impl<'a, T> View<'a, T> {
+    fn new(values: &'a [T], shape: [usize; 4], strides: [usize; 3]) -> Self {
         let last: usize = (0..3)
             .map(|axis| shape[axis].saturating_sub(1) * strides[axis])
             .sum();
@@ -67,7 +96,7 @@ impl<'a> Heads<'a> {
         }
     }
 
-    fn vector(&self, batch: usize, head: usize, token: usize) -> &'a [f32] {
+    fn vector(&self, batch: usize, head: usize, token: usize) -> &'a [T] {
         let [of_batch, of_head, of_token] = self.strides;
         &self.values[batch * of_batch + head * of_head + token * of_token..][..self.shape[3]]
     }
@@ -113,7 +142,7 @@ impl Hidden<'_> {
 ///
 /// # Panics
 ///
-/// If the sizes are not these.
+/// If the sizes are not these, or queries are in bf16, or one of keys and values alone.
 pub fn attention(
     query: Heads,
     key: Heads,
@@ -122,47 +151,29 @@ pub fn attention(
     precision: Precision,
     output: &mut [f32],
 ) {
-    let [batch, heads, queries, head_dim] = query.shape;
-    let keys = key.shape[2];
-    assert_eq!(
-        key.shape,
-        [batch, heads, keys, head_dim],
-        "keys of another shape than queries"
-    );
-    assert_eq!(value.shape, key.shape, "values of another shape than keys");
-    assert_eq!(
-        output.len(),
-        batch * heads * queries * head_dim,
-        "an output of another size"
-    );
-    if let Some(hidden) = hidden.keys {
-        assert_eq!(hidden.len(), batch * keys, "a mask of another size");
+    match (query.0, key.0, value.0) {
+        (Kept::F32(query), Kept::F32(key), Kept::F32(value)) => Attention {
+            query,
+            key,
+            value,
+            hidden,
+        }
+        .attend(precision, output),
+        (Kept::F32(query), Kept::Bf16(key), Kept::Bf16(value)) => Attention {
+            query,
+            key,
+            value,
+            hidden,
+        }
+        .attend(precision, output),
+        _ => panic!("queries in bf16, or one of keys and values"),
     }
-    if keys == 0 || output.is_empty() {
-        output.fill(f32::NAN);
-        return;
-    }
-    let attention = Attention {
-        query,
-        key,
-        value,
-        hidden,
-    };
-    if queries <= FEW {
-        return attention.few(output);
-    }
-    #[cfg(target_arch = "x86_64")]
-    if let (true, Some(dot)) = (precision != Precision::F32, DotBf16::detect()) {
-        return bf16::many(&attention, dot, output);
-    }
-    let _ = precision;
-    attention.many(output);
 }
 
-struct Attention<'a> {
-    query: Heads<'a>,
-    key: Heads<'a>,
-    value: Heads<'a>,
+struct Attention<'a, T> {
+    query: View<'a, f32>,
+    key: View<'a, T>,
+    value: View<'a, T>,
     hidden: Hidden<'a>,
 }
 
@@ -175,7 +186,42 @@ struct Block {
     first: usize,
 }
 
-impl Attention<'_> {
+impl<T: Element> Attention<'_, T> {
+    fn attend(&self, precision: Precision, output: &mut [f32]) {
+        let [batch, heads, queries, head_dim] = self.query.shape;
+        let keys = self.key.shape[2];
+        assert_eq!(
+            self.key.shape,
+            [batch, heads, keys, head_dim],
+            "keys of another shape than queries"
+        );
+        assert_eq!(
+            self.value.shape, self.key.shape,
+            "values of another shape than keys"
+        );
+        assert_eq!(
+            output.len(),
+            batch * heads * queries * head_dim,
+            "an output of another size"
+        );
+        if let Some(hidden) = self.hidden.keys {
+            assert_eq!(hidden.len(), batch * keys, "a mask of another size");
+        }
+        if keys == 0 || output.is_empty() {
+            output.fill(f32::NAN);
+            return;
+        }
+        if queries <= FEW {
+            return self.few(output);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let (true, Some(dot)) = (precision != Precision::F32, DotBf16::detect()) {
+            return dots::many(self, dot, output);
+        }
+        let _ = precision;
+        self.many(output);
+    }
+
     fn scale(&self) -> f32 {
         1.0 / (self.query.shape[3] as f32).sqrt()
     }
@@ -325,13 +371,17 @@ impl Attention<'_> {
             for token in strip * STRIP..keys.min((strip + 1) * STRIP) {
                 let vector = self.key.vector(batch, head, token);
                 for (place, value) in packed[token % STRIP..].iter_mut().step_by(STRIP).zip(vector) {
-                    *place = *value;
+                    *place = value.to_f32();
                 }
             }
         }
         let padded = head_dim.next_multiple_of(PAD);
         for (token, packed) in value.chunks_exact_mut(padded).enumerate() {
-            packed[..head_dim].copy_from_slice(self.value.vector(batch, head, token));
+            let vector = self.value.vector(batch, head, token);
+            packed
+                .iter_mut()
+                .zip(vector)
+                .for_each(|(place, value)| *place = value.to_f32());
         }
     }
 }
@@ -349,15 +399,15 @@ struct Buffers {
 }
 
 /// One head for a block of queries: they lie side by side in vectors, so that no vector is ever summed across.
-struct ManyQueries<'a> {
-    attention: &'a Attention<'a>,
+struct ManyQueries<'a, T> {
+    attention: &'a Attention<'a, T>,
     block: Block,
     buffers: &'a mut Buffers,
     /// `[queries of the block, head_dim]`
     output: &'a mut [f32],
 }
 
-impl SimdOp for ManyQueries<'_> {
+impl<T: Element> SimdOp for ManyQueries<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -372,7 +422,7 @@ impl SimdOp for ManyQueries<'_> {
     }
 }
 
-impl ManyQueries<'_> {
+impl<T: Element> ManyQueries<'_, T> {
     #[inline(always)]
     fn by<I: Isa, const K: usize, const Q: usize>(mut self, isa: I) {
         let lanes = isa.f32().len();
@@ -495,15 +545,15 @@ fn weigh<I: Isa, const Q: usize>(isa: I, scores: &[f32], value: &[f32], padded: 
 }
 
 /// One head for a few queries.
-struct FewQueries<'a> {
-    attention: &'a Attention<'a>,
+struct FewQueries<'a, T> {
+    attention: &'a Attention<'a, T>,
     batch: usize,
     head: usize,
     /// `[queries, head_dim]`
     attended: &'a mut [f32],
 }
 
-impl SimdOp for FewQueries<'_> {
+impl<T: Element> SimdOp for FewQueries<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -533,10 +583,10 @@ impl SimdOp for FewQueries<'_> {
         let rows = attended.chunks_mut(4 * head_dim).zip(scores.chunks(4 * keys));
         for (attended, scores) in rows {
             match scores.len() / keys {
-                1 => weigh_few::<I, 1>(isa, scores, value, attended),
-                2 => weigh_few::<I, 2>(isa, scores, value, attended),
-                3 => weigh_few::<I, 3>(isa, scores, value, attended),
-                _ => weigh_few::<I, 4>(isa, scores, value, attended),
+                1 => weigh_few::<I, T, 1>(isa, scores, value, attended),
+                2 => weigh_few::<I, T, 2>(isa, scores, value, attended),
+                3 => weigh_few::<I, T, 3>(isa, scores, value, attended),
+                _ => weigh_few::<I, T, 4>(isa, scores, value, attended),
             }
         }
     }
@@ -547,10 +597,10 @@ impl SimdOp for FewQueries<'_> {
 /// - scores: `[Q, keys]`
 /// - attended: `[Q, head_dim]`
 #[inline(always)]
-fn weigh_few<'a, I: Isa, const Q: usize>(
+fn weigh_few<'a, I: Isa, T: Element, const Q: usize>(
     isa: I,
     scores: &[f32],
-    value: impl Fn(usize) -> &'a [f32],
+    value: impl Fn(usize) -> &'a [T],
     attended: &mut [f32],
 ) {
     let ops = isa.f32();
@@ -559,8 +609,7 @@ fn weigh_few<'a, I: Isa, const Q: usize>(
     for column in (0..whole).step_by(2 * ops.len()) {
         let mut totals = [[ops.zero(); 2]; Q];
         for token in 0..keys {
-            let value = &value(token)[column..];
-            let value = [ops.load(value), ops.load(&value[ops.len()..])];
+            let value = T::load_two(isa, &value(token)[column..]);
             for query in 0..Q {
                 let weight = ops.splat(scores[query * keys + token]);
                 for vector in 0..2 {
@@ -577,28 +626,35 @@ fn weigh_few<'a, I: Isa, const Q: usize>(
     for (attended, scores) in attended.chunks_exact_mut(head_dim).zip(scores.chunks_exact(keys)) {
         for (column, attended) in attended.iter_mut().enumerate().skip(whole) {
             let terms = scores.iter().enumerate();
-            *attended = terms.map(|(token, weight)| weight * value(token)[column]).sum();
+            *attended = terms
+                .map(|(token, weight)| weight * value(token)[column].to_f32())
+                .sum();
         }
     }
 }
 
 #[inline(always)]
-fn dot<I: Isa>(isa: I, a: &[f32], b: &[f32]) -> f32 {
+fn dot<I: Isa, T: Element>(isa: I, a: &[f32], b: &[T]) -> f32 {
     let ops = isa.f32();
     let mut sums = [ops.zero(); 2];
     let mut pairs_of_a = a.chunks_exact(2 * ops.len());
     let mut pairs_of_b = b.chunks_exact(2 * ops.len());
     for (a, b) in pairs_of_a.by_ref().zip(pairs_of_b.by_ref()) {
-        sums[0] = ops.mul_add(ops.load(a), ops.load(b), sums[0]);
-        sums[1] = ops.mul_add(ops.load(&a[ops.len()..]), ops.load(&b[ops.len()..]), sums[1]);
+        let b = T::load_two(isa, b);
+        sums[0] = ops.mul_add(ops.load(a), b[0], sums[0]);
+        sums[1] = ops.mul_add(ops.load(&a[ops.len()..]), b[1], sums[1]);
     }
     let rest = pairs_of_a.remainder().iter().zip(pairs_of_b.remainder());
-    ops.sum(ops.add(sums[0], sums[1])) + rest.map(|(a, b)| a * b).sum::<f32>()
+    ops.sum(ops.add(sums[0], sums[1])) + rest.map(|(a, b)| a * b.to_f32()).sum::<f32>()
 }
 
 /// The formula in f64, `[batch, queries, heads, head_dim]`.
 #[cfg(test)]
 fn exact(query: Heads, key: Heads, value: Heads, hidden: Hidden) -> Vec<f64> {
+    let [query, key, value] = [query, key, value].map(|heads| match heads.0 {
+        Kept::F32(view) => view,
+        Kept::Bf16(_) => unreachable!("no test asks for it"),
+    });
     let [batch, heads, queries, head_dim] = query.shape;
     let keys = key.shape[2];
     let mut output = Vec::new();
@@ -641,6 +697,13 @@ mod tests {
     use super::*;
     use crate::sample::values;
 
+    /// Values in bf16, and what they are.
+    fn kept_in_bf16(values: &[f32]) -> (Vec<bf16>, Vec<f32>) {
+        let kept: Vec<bf16> = values.iter().map(|value| bf16::from_f32(*value)).collect();
+        let widened = kept.iter().map(|value| value.to_f32()).collect();
+        (kept, widened)
+    }
+
     proptest! {
         #[test]
         fn every_head_is_attended_as_the_formula_says(
@@ -667,6 +730,18 @@ mod tests {
             let hidden = Hidden { keys: masked.then_some(mask.as_slice()), causal };
             let mut got = vec![f32::NAN; batch * queries * heads * head_dim];
             attention(query, key, value, hidden, Precision::F32, &mut got);
+            let (kept, widened) = kept_in_bf16(&fused);
+            for precision in [Precision::F32, Precision::Bf16] {
+                let mut outputs = [vec![f32::NAN; got.len()], vec![f32::NAN; got.len()]];
+                let strides = [keys * row, head_dim, row];
+                let shape = [batch, heads, keys, head_dim];
+                let [of_key, of_value] = [1, 2].map(|part| part * heads * head_dim);
+                let [key, value] = [of_key, of_value].map(|from| Heads::in_bf16(&kept[from..], shape, strides));
+                attention(query, key, value, hidden, precision, &mut outputs[0]);
+                let [key, value] = [of_key, of_value].map(|from| Heads::new(&widened[from..], shape, strides));
+                attention(query, key, value, hidden, precision, &mut outputs[1]);
+                prop_assert_eq!(&outputs[0], &outputs[1], "{:?}", precision);
+            }
             for (got, want) in got.iter().zip(exact(query, key, value, hidden)) {
                 prop_assert!((f64::from(*got) - want).abs() < 1e-5, "{got} {want}");
             }

@@ -25,7 +25,7 @@ use crate::epilogue::{Epilogue, Output, Place};
 use crate::packed::{FEW, by_panels, by_rows};
 use crate::packed::{HALF, WIDTH, read_panels};
 #[cfg(target_arch = "x86_64")]
-use crate::rows::{Line, Rows, lines_of};
+use crate::rows::{Lines, Rows, lines_of};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::Bytes;
 
@@ -66,7 +66,7 @@ pub(crate) struct Int8 {
 enum Form {
     /// `[panels][2][in / 4][16][4]`: lower columns, then upper ones; zeros where the weight has nothing.
     #[cfg(target_arch = "x86_64")]
-    Panels(Bytes, Vec<Line<[i8; 4]>>),
+    Panels(Bytes, Lines<[i8; 4]>),
     /// As rten-gemm packs it; none of a weight without values.
     Other(Option<PackedBMatrix<i8>>),
 }
@@ -91,7 +91,7 @@ impl Int8 {
         read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
     ) -> Option<Self> {
         let half = lines_of(rows, 4);
-        let mut panels = vec![Line::default(); columns.div_ceil(WIDTH) * 2 * half];
+        let mut panels = Lines::new(columns.div_ceil(WIDTH) * 2 * half);
         let places = panels.par_chunks_exact_mut((2 * half).max(1));
         let (steps, sums) = Self::quantize([rows, columns], read, places, |column, panel, at| {
             // What is beyond the rows stays zero.

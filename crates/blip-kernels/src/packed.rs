@@ -18,7 +18,7 @@ use rten_simd::{Isa, Simd, SimdOp};
 
 use crate::epilogue::{Epilogue, Output, Place, as_uninit};
 use crate::int8::Int8;
-use crate::rows::{Line, lines_of};
+use crate::rows::{Line, Lines, Word, lines_of};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::DotBf16;
 
@@ -33,6 +33,12 @@ pub(crate) const FEW: usize = 12;
 
 /// Pieces into which each thread's share of many rows is cut, so that who is done sooner takes more.
 pub(crate) const PIECES: usize = 2;
+
+/// How many lines ahead weights are fetched that are read for a few rows: more than a processor fetches by itself.
+pub(crate) const AHEAD: usize = 16;
+
+/// Up to so many rows of a strip.
+pub(crate) const AHEAD_ROWS: usize = 6;
 
 /// Rows of a panel that are multiplied at once: 24 KiB of the first cache.
 const DEPTH: usize = 384;
@@ -60,9 +66,9 @@ pub struct PackedWeight {
 #[derive(Clone, Debug)]
 enum Held {
     /// `[panels][2][rows][16]`: lower columns, then upper ones.
-    F32(Vec<Line<f32>>),
+    F32(Lines<f32>),
     /// `[panels][2][rows / 2][16]`: an even row's in the lower bits, the next one's in the upper.
-    Bf16(Vec<Line<i32>>),
+    Bf16(Lines<i32>),
     /// As rten-gemm packs it.
     Int8(Int8),
 }
@@ -183,8 +189,8 @@ impl PackedWeight {
     /// Bytes that the weights take.
     pub fn size(&self) -> usize {
         match &self.held {
-            Held::F32(lines) => size_of_val(lines.as_slice()),
-            Held::Bf16(lines) => size_of_val(lines.as_slice()),
+            Held::F32(lines) => size_of_val(&**lines),
+            Held::Bf16(lines) => size_of_val(&**lines),
             Held::Int8(weight) => weight.size(),
         }
     }
@@ -336,14 +342,14 @@ impl PackedWeight {
     }
 }
 
-/// Panels of `size` values each, zeros where `place` puts nothing.
-fn pack<T: Clone + Default + Send>(
+/// Panels of `size` lines each, zeros where `place` puts nothing.
+fn pack<T: Word + Send>(
     [rows, columns]: [usize; 2],
     size: usize,
     read: impl Fn(Range<usize>, &mut [f32]) -> Option<()> + Sync,
-    place: impl Fn(&[f32], &mut [T]) + Sync,
-) -> Option<Vec<T>> {
-    let mut panels = vec![T::default(); columns.div_ceil(WIDTH) * size];
+    place: impl Fn(&[f32], &mut [Line<T>]) + Sync,
+) -> Option<Lines<T>> {
+    let mut panels = Lines::new(columns.div_ceil(WIDTH) * size);
     let places = panels.par_chunks_exact_mut(size.max(1));
     read_panels([rows, columns], read, places, place)?;
     Some(panels)
@@ -577,6 +583,11 @@ impl<P: Panels> Multiply<'_, '_, P> {
         let first = place.column % WIDTH / ops.len();
         let mut totals = [[ops.zero(); V]; R];
         for (inputs, (lower, upper)) in inputs.chunks_exact(R * P::ROWS).zip(lower.iter().zip(upper)) {
+            if R <= AHEAD_ROWS {
+                for line in [lower, upper] {
+                    ops.prefetch(std::ptr::from_ref(line).wrapping_add(AHEAD).cast());
+                }
+            }
             for (of_line, inputs) in inputs.chunks_exact(R).enumerate() {
                 // Not `array::from_fn`: its closure is compiled without the instruction set, and called.
                 let mut weights = [ops.zero(); V];

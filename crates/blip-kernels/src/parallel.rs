@@ -1,5 +1,11 @@
 //! How work is cut for threads.
 
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::Yield;
 use rayon::prelude::*;
 use rayon::slice::ChunksMut;
 
@@ -42,8 +48,67 @@ pub fn set_num_threads(count: usize) -> Result<(), ThreadsError> {
 /// A kernel that is called on another thread hands its work over and sleeps until it is done; of hundreds of short ones
 /// that is a good part of the time. On a thread that computes, they take their own share at once. Where the caller is on
 /// such a thread already, of any rayon pool, the work is done there.
+///
+/// The pool's other threads stay awake meanwhile, if nobody else has such work: between two kernels of a decoder's step is
+/// less time than it takes to wake one.
 pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
+    rayon::scope(|_| {
+        let _region = Region::enter();
+        work()
+    })
+}
+
+/// How many regions there are, of all pools.
+static REGIONS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Whether this thread does the work of a region.
+    static IS_AT_WORK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Work that threads stay awake for.
+struct Region {
+    is_over: Arc<AtomicBool>,
+    was_at_work: bool,
+}
+
+impl Region {
+    fn enter() -> Self {
+        let is_alone = REGIONS.fetch_add(1, Ordering::Relaxed) == 0;
+        let region = Self {
+            is_over: Arc::default(),
+            was_at_work: IS_AT_WORK.replace(true),
+        };
+        if is_alone && rayon::current_num_threads() > 1 {
+            let is_over = region.is_over.clone();
+            rayon::spawn_broadcast(move |_| stay_awake(&is_over));
+        }
+        region
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        IS_AT_WORK.set(self.was_at_work);
+        REGIONS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Takes what other threads have to do until the region is over, there is another one, or there was nothing for a while.
+fn stay_awake(is_over: &AtomicBool) {
+    const WHILE: Duration = Duration::from_micros(200);
+    let mut since = Instant::now();
+    while !is_over.load(Ordering::Relaxed)
+        && !IS_AT_WORK.get()
+        && REGIONS.load(Ordering::Relaxed) == 1
+        && since.elapsed() < WHILE
+    {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => since = Instant::now(),
+            Some(Yield::Idle) | None => std::thread::yield_now(),
+        }
+    }
 }
 
 /// Values below which one thread is faster than the waking of another.
@@ -110,6 +175,29 @@ mod tests {
             .build()
             .expect("a pool");
         assert_eq!(pool.install(|| on_workers(rayon::current_num_threads)), 3);
+    }
+
+    /// Whoever asks for threads that stay awake, at once, inside each other, and for work that fails.
+    #[test]
+    fn regions_do_not_trip_over_each_other() {
+        let weight = values(96 * 200, 2);
+        let packed = PackedWeight::new(&weight, [96, 200], Precision::F32);
+        let product = |input: &[f32]| packed.product(input, 2, Epilogue::default());
+        std::thread::scope(|scope| {
+            for seed in 0..6 {
+                let product = &product;
+                scope.spawn(move || {
+                    let input = values(2 * 96, seed);
+                    let want = product(&input);
+                    for _ in 0..50 {
+                        assert_eq!(on_workers(|| on_workers(|| product(&input))), want);
+                    }
+                    let failed = std::panic::catch_unwind(|| on_workers(|| panic!("as asked")));
+                    assert!(failed.is_err());
+                    assert_eq!(on_workers(|| product(&input)), want);
+                });
+            }
+        });
     }
 
     #[test]

@@ -1,9 +1,104 @@
 //! How panels and inputs lie in memory.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use memmap2::MmapMut;
 
 /// 16 values of four bytes: a line of the cache, which begins where one does.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct Line<T>(pub(crate) [T; 16]);
+
+/// Lines of a panel: of a weight.
+///
+/// A decoder reads all weights at every step, and what fetches them ahead stops at the end of a page. So they are in large
+/// pages, where the system has them and a weight fills one.
+pub(crate) struct Lines<T>(Memory<T>);
+
+enum Memory<T> {
+    Small(Vec<Line<T>>),
+    Large(MmapMut, PhantomData<T>),
+}
+
+/// What a line may be of.
+///
+/// # Safety
+///
+/// Four bytes, of which any are a value; zeros are the default.
+pub(crate) unsafe trait Word: Copy + Default {}
+
+// SAFETY: numbers all.
+unsafe impl Word for f32 {}
+// SAFETY: numbers all.
+unsafe impl Word for i32 {}
+// SAFETY: numbers all.
+unsafe impl Word for [i8; 4] {}
+
+/// Bytes of a large page.
+const LARGE: usize = 2 << 20;
+
+impl<T: Word> Lines<T> {
+    /// Zeros.
+    pub(crate) fn new(count: usize) -> Self {
+        const { assert!(size_of::<Line<T>>() == 64) };
+        let memory = match 64 * count {
+            ..LARGE => None,
+            // Without it the same is in small pages.
+            bytes => MmapMut::map_anon(bytes).ok(),
+        };
+        Self(match memory {
+            Some(memory) => {
+                #[cfg(target_os = "linux")]
+                let _ = memory.advise(memmap2::Advice::HugePage);
+                Memory::Large(memory, PhantomData)
+            }
+            None => Memory::Small(vec![Line::default(); count]),
+        })
+    }
+}
+
+impl<T: Word> Deref for Lines<T> {
+    type Target = [Line<T>];
+
+    fn deref(&self) -> &[Line<T>] {
+        match &self.0 {
+            Memory::Small(lines) => lines,
+            // SAFETY: whole lines, of values that any bytes are, at the beginning of a page; borrowed as the map is.
+            Memory::Large(memory, _) => unsafe {
+                std::slice::from_raw_parts(memory.as_ptr().cast(), memory.len() / 64)
+            },
+        }
+    }
+}
+
+impl<T: Word> DerefMut for Lines<T> {
+    fn deref_mut(&mut self) -> &mut [Line<T>] {
+        match &mut self.0 {
+            Memory::Small(lines) => lines,
+            // SAFETY: as above.
+            Memory::Large(memory, _) => unsafe {
+                std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), memory.len() / 64)
+            },
+        }
+    }
+}
+
+impl<T: Word> Clone for Lines<T> {
+    fn clone(&self) -> Self {
+        let mut lines = Self::new(self.len());
+        lines.copy_from_slice(self);
+        lines
+    }
+}
+
+impl<T> fmt::Debug for Lines<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Lines")
+    }
+}
 
 /// Lines that the instructions for tiles take at once.
 #[cfg(target_arch = "x86_64")]
@@ -120,7 +215,6 @@ impl Rows {
 
 /// The values of lines, one after another.
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
 fn flat(lines: &[Line<u32>]) -> &[u32] {
     // SAFETY: a line is 16 values of four bytes and nothing else, aligned for more than they are.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), TILE * lines.len()) }
@@ -128,8 +222,29 @@ fn flat(lines: &[Line<u32>]) -> &[u32] {
 
 /// As [`flat`].
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
 fn flat_mut(lines: &mut [Line<u32>]) -> &mut [u32] {
     // SAFETY: a line is 16 values of four bytes and nothing else, aligned for more than they are.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), TILE * lines.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_zeros_that_are_written_and_copied() {
+        for count in [0, 3, LARGE / 64 + 5] {
+            let mut lines = Lines::<i32>::new(count);
+            assert_eq!(lines.len(), count);
+            assert!(lines.iter().all(|line| *line == Line([0; 16])));
+            if let Some(last) = lines.last_mut() {
+                last.0[15] = 7;
+            }
+            let copy = lines.clone();
+            lines.fill(Line([1; 16]));
+            let want = if count == 0 { None } else { Some(7) };
+            assert_eq!(copy.last().map(|line| line.0[15]), want);
+            assert_eq!(copy.first().map(|line| line.0[0]), want.map(|_| 0));
+        }
+    }
 }

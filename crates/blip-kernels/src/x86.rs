@@ -18,7 +18,7 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use crate::int8::{Columns, Row, quantize_column, quantize_terms, scale};
-use crate::packed::{PIECES, WIDTH};
+use crate::packed::{AHEAD, AHEAD_ROWS, PIECES, WIDTH};
 use crate::rows::{Layout, Line, Rows};
 use crate::tiles::{Pairs, Quads, Tiles};
 
@@ -217,6 +217,11 @@ fn vnni<const R: usize>(inputs: &[u32], [lower, upper]: [&[Line<[i8; 4]>]; 2], s
     let mut totals = [[_mm512_setzero_si512(); 2]; R];
     let (inputs, _) = inputs.as_chunks::<R>();
     for (inputs, (lower, upper)) in inputs.iter().zip(lower.iter().zip(upper)) {
+        if R <= AHEAD_ROWS {
+            for line in [lower, upper] {
+                _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(line).wrapping_add(AHEAD).cast());
+            }
+        }
         // SAFETY: a line is a vector of 64 bytes, aligned to as many.
         let weights = unsafe { [lower, upper].map(|line| _mm512_load_si512(ptr::from_ref(line).cast())) };
         for row in 0..R {
@@ -483,7 +488,10 @@ mod tests {
             Layout::Blocks(block) => inputs.len().next_multiple_of(block),
         };
         bytes.multiply(&rows, [lower, upper], &mut sums[..filled]);
-        assert!(sums[filled..].as_flattened().iter().all(|sum| *sum == 0), "not its own");
+        assert!(
+            sums[filled..].as_flattened().iter().all(|sum| *sum == 0),
+            "not its own"
+        );
         sums.truncate(inputs.len());
         sums
     }

@@ -399,6 +399,13 @@ impl ContextAttention {
     /// - hide: `[groups, 1, 1, tokens]`, true = hidden, from [`hide_mask`]
     pub fn project(&self, context: &Tensor<3>, hide: Option<&Tensor<4, Bool>>) -> CrossKeyValue {
         let fused = self.key_value.forward(context.clone());
+        #[cfg(feature = "flex")]
+        if self.key_value.precision() != Precision::F32
+            && let Some([key, value]) = crate::cpu::keys_and_values_in_bf16(&fused, self.heads)
+        {
+            let hide = hide.cloned();
+            return CrossKeyValue { key, value, hide };
+        }
         let [groups, tokens, double] = fused.dims();
         let width = double / 2;
         let head_dim = width / self.heads;

@@ -84,9 +84,9 @@ impl KvCache {
 /// Projected once for each context and shared by all rows that attend it: a row is never a copy of its context.
 #[derive(Clone, Debug)]
 pub struct CrossKeyValue {
-    /// `[groups, heads, tokens, head_dim]`, contiguous.
+    /// `[groups, heads, tokens, head_dim]`, contiguous, in `f32` or bf16.
     pub(crate) key: Tensor<4>,
-    /// `[groups, heads, tokens, head_dim]`, contiguous.
+    /// `[groups, heads, tokens, head_dim]`, contiguous, in `f32` or bf16.
     pub(crate) value: Tensor<4>,
     /// `[groups, 1, 1, tokens]`, true = hidden.
     pub(crate) hide: Option<Tensor<4, Bool>>,

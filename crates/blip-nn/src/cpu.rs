@@ -174,8 +174,10 @@ pub(crate) fn attend(
     precision: Precision,
 ) -> Option<Tensor<4>> {
     let [batch, heads, queries, head_dim] = query.dims();
-    let primitives = [strided(query)?, strided(key)?, strided(value)?];
-    let [query_heads, key_heads, value_heads] = primitives.each_ref().map(heads_of);
+    if query.dtype() != DType::F32 || value.dtype() != key.dtype() {
+        return None;
+    }
+    let [query_values, key_values, value_values] = [strided(query)?, strided(key)?, strided(value)?];
     let hide: Option<Vec<bool>> = match hide {
         None => None,
         Some(hide) => Some(hide.clone().try_into_vec_as().ok()?),
@@ -186,9 +188,9 @@ pub(crate) fn attend(
     };
     let mut output = vec![0.0; batch * queries * heads * head_dim];
     blip_kernels::attention(
-        query_heads,
-        key_heads,
-        value_heads,
+        heads_of(&query_values),
+        heads_of(&key_values),
+        heads_of(&value_values),
         hidden,
         held(precision),
         &mut output,
@@ -197,9 +199,39 @@ pub(crate) fn attend(
     Some(output.swap_dims(1, 2))
 }
 
-/// A tensor whose last axis is contiguous and which goes forward along the others.
+/// Keys and values that stand side by side, as heads in bf16.
+///
+/// # Shapes
+///
+/// - fused: `[groups, tokens, 2 * heads * head_dim]`
+/// - output: twice `[groups, heads, tokens, head_dim]`
+pub(crate) fn keys_and_values_in_bf16(fused: &Tensor<3>, heads: usize) -> Option<[Tensor<4>; 2]> {
+    let [groups, tokens, double] = fused.dims();
+    let (width, head_dim) = (double / 2, double / 2 / heads);
+    let primitive = contiguous(fused)?;
+    let fused_values = values(&primitive);
+    Some([0, 1].map(|part| {
+        let mut kept = vec![bf16::ZERO; groups * tokens * width];
+        kept.par_chunks_mut((tokens * head_dim).max(1))
+            .enumerate()
+            .for_each(|(index, kept)| {
+                let (group, head) = (index / heads, index % heads);
+                for (token, kept) in kept.chunks_exact_mut(head_dim).enumerate() {
+                    let from = (group * tokens + token) * double + part * width + head * head_dim;
+                    kept.convert_from_f32_slice(&fused_values[from..from + head_dim]);
+                }
+            });
+        let kept = TensorData::new(kept, [groups, heads, tokens, head_dim]);
+        Tensor::from_data(kept, (&fused.device(), DType::BF16))
+    }))
+}
+
+/// A tensor of f32 or bf16 whose last axis is contiguous and which goes forward along the others.
 fn strided(tensor: &Tensor<4>) -> Option<Primitive> {
-    let primitive = primitive(tensor)?;
+    if !applies(&tensor.device()) || !matches!(tensor.dtype(), DType::F32 | DType::BF16) {
+        return None;
+    }
+    let primitive = tensor.clone().try_into_primitive::<Flex>().ok()?;
     let strides = primitive.layout().strides();
     let readable = strides[3] == 1 && strides.iter().all(|&stride| stride >= 0);
     Some(if readable {
@@ -215,6 +247,34 @@ fn heads_of(primitive: &Primitive) -> Heads<'_> {
         std::array::from_fn::<usize, 4, _>(|axis| layout.shape()[axis]),
         std::array::from_fn::<usize, 4, _>(|axis| layout.strides()[axis].unsigned_abs()),
     ];
-    let values = &primitive.storage::<f32>()[layout.start_offset()..];
-    Heads::new(values, shape, [strides[0], strides[1], strides[2]])
+    let (from, strides) = (layout.start_offset(), [strides[0], strides[1], strides[2]]);
+    match primitive.dtype() {
+        DType::BF16 => Heads::in_bf16(&primitive.storage::<bf16>()[from..], shape, strides),
+        _ => Heads::new(&primitive.storage::<f32>()[from..], shape, strides),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Distribution, s};
+
+    use super::*;
+    use crate::{KvCache, split_heads};
+
+    #[test]
+    fn keys_and_values_in_bf16_are_those_that_were_rounded() {
+        let device = Device::flex();
+        let fused = Tensor::<3>::random([2, 5, 24], Distribution::Default, &device);
+        let kept = keys_and_values_in_bf16(&fused, 3).expect("on the CPU");
+        for (part, kept) in kept.into_iter().enumerate() {
+            assert_eq!((kept.dims(), kept.dtype()), ([2, 3, 5, 4], DType::BF16));
+            let of_part = fused.clone().slice(s![.., .., 12 * part..12 * (part + 1)]);
+            let want: Vec<f32> = split_heads(of_part, 3).try_to_vec_as().expect("values");
+            let want: Vec<bf16> = want.into_iter().map(bf16::from_f32).collect();
+            // In another order they are still in bf16.
+            let swapped = kept.clone().select(0, KvCache::rows(&[1, 0], &device));
+            let swapped: Vec<bf16> = swapped.try_to_vec_as().expect("values");
+            assert_eq!(swapped, [&want[60..], &want[..60]].concat());
+        }
+    }
 }

@@ -9,8 +9,9 @@ use burn::tensor::{Device, Tensor};
 #[cfg(feature = "flex")]
 use crate::cpu;
 
-/// How the weights of linear layers are held for inference on a CPU. Word embeddings are in bf16 with all but `F32`, and so
-/// is what attention of many queries multiplies, on processors with dot products of bf16 (AMX, or AVX-512 but Intel's).
+/// How the weights of linear layers are held for inference on a CPU. With all but `F32` word embeddings are in bf16, and the
+/// keys and values of a context (a picture's); so is all that attention of many queries multiplies, on processors with dot
+/// products of bf16 (AMX, or AVX-512 but Intel's).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {

@@ -10,13 +10,14 @@
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
+use super::element::Element;
 use super::{Attention, BLOCK, Block};
 use crate::packed::HALF;
 use crate::rows::{Line, Rows, lines_of};
 use crate::x86::DotBf16;
 
 /// As [`Attention::many`], in f32 but for what is multiplied.
-pub(super) fn many(attention: &Attention, dot: DotBf16, output: &mut [f32]) {
+pub(super) fn many<T: Element>(attention: &Attention<T>, dot: DotBf16, output: &mut [f32]) {
     let [_, _, keys, head_dim] = attention.key.shape;
     let buffers = || {
         let (key, value) = (dot.rows(keys, head_dim), dot.rows(head_dim, keys));
@@ -27,7 +28,6 @@ pub(super) fn many(attention: &Attention, dot: DotBf16, output: &mut [f32]) {
             powers: vec![Line::default(); 2 * lines_of(keys, 2)],
             pairs: vec![0; head_dim.max(keys).div_ceil(2)],
             words: vec![0; keys.div_ceil(2) * head_dim],
-            zeros: vec![0.0; head_dim],
             scaled: vec![0.0; head_dim],
             key,
             value,
@@ -36,18 +36,16 @@ pub(super) fn many(attention: &Attention, dot: DotBf16, output: &mut [f32]) {
     let pack = |buffers: &mut Buffers, batch: usize, head: usize| {
         let pairs = &mut buffers.pairs[..head_dim.div_ceil(2)];
         for token in 0..keys {
-            dot.round(attention.key.vector(batch, head, token), pairs);
+            T::round(dot, attention.key.vector(batch, head, token), pairs);
             buffers.key.set(token, pairs);
         }
         // Two tokens side by side, then what all of them have of a column.
         let words = buffers.words.chunks_exact_mut(head_dim);
         for (pair, words) in words.enumerate() {
             let even = attention.value.vector(batch, head, 2 * pair);
-            let odd = match 2 * pair + 1 {
-                odd if odd < keys => attention.value.vector(batch, head, odd),
-                _ => &buffers.zeros,
-            };
-            dot.pair(even, odd, words);
+            // Behind the last value comes itself, which meets a power of zero.
+            let odd = attention.value.vector(batch, head, (2 * pair + 1).min(keys - 1));
+            T::pair(dot, even, odd, words);
         }
         let pairs = &mut buffers.pairs[..keys.div_ceil(2)];
         for column in 0..head_dim {
@@ -115,8 +113,6 @@ struct Buffers {
     pairs: Vec<u32>,
     /// `[keys / 2][head_dim]`
     words: Vec<u32>,
-    /// A value that is not there, `[head_dim]`
-    zeros: Vec<f32>,
     /// `[head_dim]`
     scaled: Vec<f32>,
 }
@@ -195,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::attention::{Heads, Hidden, exact};
+    use crate::attention::{Heads, Hidden, Kept, View, exact};
     use crate::packed::nearest;
     use crate::sample::values;
 
@@ -225,11 +221,11 @@ mod tests {
                     false => nearest(*value),
                 })
                 .collect();
-            fn parts(fused: &[f32], [batch, heads, queries, keys, head_dim]: [usize; 5]) -> [Heads<'_>; 3] {
+            fn parts(fused: &[f32], [batch, heads, queries, keys, head_dim]: [usize; 5]) -> [View<'_, f32>; 3] {
                 let row = 3 * heads * head_dim;
                 let strides = [keys * row, head_dim, row];
                 [(0, queries), (1, keys), (2, keys)].map(|(part, tokens)| {
-                    Heads::new(&fused[part * heads * head_dim..], [batch, heads, tokens, head_dim], strides)
+                    View::new(&fused[part * heads * head_dim..], [batch, heads, tokens, head_dim], strides)
                 })
             }
             let sizes = [batch, heads, queries, keys, head_dim];
@@ -237,7 +233,7 @@ mod tests {
             let mask: Vec<bool> = (0..batch * keys).map(|at| at % keys % 3 == 1).collect();
             let hidden = Hidden { keys: masked.then_some(mask.as_slice()), causal };
             let [query, key, value] = parts(&held, sizes);
-            let want = exact(query, key, value, hidden);
+            let want = exact(Heads(Kept::F32(query)), Heads(Kept::F32(key)), Heads(Kept::F32(value)), hidden);
             let [query, key, value] = parts(&fused, sizes);
             for dot in DotBf16::all() {
                 let mut got = vec![f32::NAN; batch * queries * heads * head_dim];
@@ -278,7 +274,7 @@ mod tests {
             let key = values(40 * 8, 3);
             let mut query = values(20 * 8, 5);
             query[3 * 8 + 1] = f32::NAN;
-            let heads = |values, tokens| Heads::new(values, [1, 1, tokens, 8], [0, 0, 8]);
+            let heads = |values, tokens| View::new(values, [1, 1, tokens, 8], [0, 0, 8]);
             let (query, key) = (heads(&query, 20), heads(&key, 40));
             let attend = |mask: &[bool]| {
                 let mut output = vec![0.0; 20 * 8];
