@@ -6,14 +6,13 @@
 //! few queries    for each head: a dot product with every key, softmax, a weighted sum of the values
 //! ```
 //!
-//! In another precision than f32 the products of many queries are of bf16 where the processor has dot products of it. Keys
-//! and values may be kept in bf16: few queries wait for them.
+//! In another precision than f32 the products of many queries are of bf16 where the processor has dot products of it that
+//! are faster. Keys and values may be kept in bf16: few queries wait for them.
 
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod element;
 
-use half::bf16;
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
@@ -21,7 +20,7 @@ use rten_vecmath::{Exp, Softmax};
 
 use self::element::Element;
 use crate::Precision;
-use crate::parallel::{pieces_of_rows, values_of_a_piece};
+use crate::parallel::{keep_others_awake, pieces_of_rows, values_of_a_piece};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::DotBf16;
 
@@ -45,7 +44,7 @@ pub struct Heads<'a>(Kept<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Kept<'a> {
     F32(View<'a, f32>),
-    Bf16(View<'a, bf16>),
+    Bf16(View<'a, u16>),
 }
 
 impl<'a> Heads<'a> {
@@ -62,12 +61,12 @@ impl<'a> Heads<'a> {
         Self(Kept::F32(View::new(values, shape, strides)))
     }
 
-    /// [`new`](Self::new), of vectors in bf16: keys and values, which few queries wait for.
+    /// [`new`](Self::new), of vectors in bf16, by their bits: keys and values, which few queries wait for.
     ///
     /// # Panics
     ///
     /// As [`new`](Self::new).
-    pub fn in_bf16(values: &'a [bf16], shape: [usize; 4], strides: [usize; 3]) -> Self {
+    pub fn in_bf16(values: &'a [u16], shape: [usize; 4], strides: [usize; 3]) -> Self {
         Self(Kept::Bf16(View::new(values, shape, strides)))
     }
 }
@@ -132,7 +131,8 @@ impl Hidden<'_> {
 /// `softmax(Q Kᵀ / √head_dim) V` for every head. A query that sees no key gets NaN.
 ///
 /// With a precision other than `F32`, queries, keys, values and the powers of scores are rounded to bf16 where that is
-/// faster: for many queries, on processors with dot products of bf16. Sums are of f32 everywhere.
+/// faster: for many queries, on processors with dot products of bf16 (AMX, or AVX-512 but Intel's). Sums are of f32
+/// everywhere. What is beyond bf16's largest number becomes infinite, and no number where a query does not see it.
 ///
 /// # Shapes
 ///
@@ -253,6 +253,7 @@ impl<T: Element> Attention<'_, T> {
                 .par_chunks_mut(size)
                 .enumerate()
                 .for_each(|(index, attended)| head(index, attended));
+            keep_others_awake();
         }
         self.merge(&attended, output);
     }
@@ -695,11 +696,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::packed::bf16;
     use crate::sample::values;
 
     /// Values in bf16, and what they are.
-    fn kept_in_bf16(values: &[f32]) -> (Vec<bf16>, Vec<f32>) {
-        let kept: Vec<bf16> = values.iter().map(|value| bf16::from_f32(*value)).collect();
+    fn kept_in_bf16(values: &[f32]) -> (Vec<u16>, Vec<f32>) {
+        let kept: Vec<u16> = values.iter().map(|value| bf16(*value)).collect();
         let widened = kept.iter().map(|value| value.to_f32()).collect();
         (kept, widened)
     }

@@ -22,8 +22,8 @@ use rten_tensor::NdTensorView;
 
 use crate::epilogue::{Epilogue, Output, Place};
 #[cfg(target_arch = "x86_64")]
-use crate::packed::{FEW, by_panels, by_rows};
-use crate::packed::{HALF, WIDTH, read_panels};
+use crate::packed::{FEW, HALF, by_panels, by_rows};
+use crate::packed::{WIDTH, read_panels};
 #[cfg(target_arch = "x86_64")]
 use crate::rows::{Lines, Rows, lines_of};
 #[cfg(target_arch = "x86_64")]
@@ -64,7 +64,7 @@ pub(crate) struct Int8 {
 
 #[derive(Clone)]
 enum Form {
-    /// `[panels][2][in / 4][16][4]`: lower columns, then upper ones; zeros where the weight has nothing.
+    /// `[panels][2][in / 4][16][4]`, up to a whole tile: lower columns, then upper ones; zeros where the weight has nothing.
     #[cfg(target_arch = "x86_64")]
     Panels(Bytes, Lines<[i8; 4]>),
     /// As rten-gemm packs it; none of a weight without values.

@@ -18,6 +18,7 @@ use rten_simd::{Isa, Simd, SimdOp};
 
 use crate::epilogue::{Epilogue, Output, Place, as_uninit};
 use crate::int8::Int8;
+use crate::parallel::keep_others_awake;
 use crate::rows::{Line, Lines, Word, lines_of};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::DotBf16;
@@ -67,9 +68,9 @@ pub struct PackedWeight {
 enum Held {
     /// `[panels][2][rows][16]`: lower columns, then upper ones.
     F32(Lines<f32>),
-    /// `[panels][2][rows / 2][16]`: an even row's in the lower bits, the next one's in the upper.
+    /// `[panels][2][rows / 2][16]`, up to a whole tile: an even row's in the lower bits, the next one's in the upper.
     Bf16(Lines<i32>),
-    /// As rten-gemm packs it.
+    /// In panels too, or as rten-gemm packs it.
     Int8(Int8),
 }
 
@@ -218,8 +219,8 @@ impl PackedWeight {
         let size = rows * self.columns;
         let mut output = Vec::with_capacity(size);
         self.multiply_into(input, epilogue, &mut output.spare_capacity_mut()[..size]);
-        // SAFETY: each of them was written: `by_panels` and `by_rows` cut all rows and columns into pieces, and every form
-        // writes the whole of its piece.
+        // SAFETY: each of them was written: `by_panels`, `by_rows` and int8's other form cut all rows and columns into pieces,
+        // and every form writes the whole of its piece. Tests multiply into what is no number.
         #[allow(unsafe_code)]
         unsafe {
             output.set_len(size);
@@ -397,6 +398,7 @@ pub(crate) fn by_panels(
             let output = Output::new(as_uninit(sums), width, columns, Epilogue::default());
             multiply(piece * each..panels.min((piece + 1) * each), output);
         });
+    keep_others_awake();
     let mut output = Output::new(output, d_out, d_out, epilogue);
     for (piece, sums) in sums.chunks(count * width).enumerate() {
         output.write(sums, width, Place::at(0, piece * width, width));
@@ -428,7 +430,7 @@ pub(crate) fn by_rows(
 }
 
 /// The upper half of a number, rounded; what is no number stays none.
-fn bf16(value: f32) -> u16 {
+pub(crate) fn bf16(value: f32) -> u16 {
     let bits = value.to_bits();
     if value.is_nan() {
         return (bits >> 16) as u16 | 0x40;

@@ -1,8 +1,7 @@
 //! How work is cut for threads.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::Yield;
@@ -49,8 +48,8 @@ pub fn set_num_threads(count: usize) -> Result<(), ThreadsError> {
 /// that is a good part of the time. On a thread that computes, they take their own share at once. Where the caller is on
 /// such a thread already, of any rayon pool, the work is done there.
 ///
-/// The pool's other threads stay awake meanwhile, if nobody else has such work: between two kernels of a decoder's step is
-/// less time than it takes to wake one.
+/// The pool's other threads stay awake between kernels of few rows, if nobody else has such work: between two kernels of a
+/// decoder's step is less time than it takes to wake one.
 pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let _region = Region::enter();
@@ -58,57 +57,62 @@ pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     })
 }
 
-/// How many regions there are, of all pools.
+/// How many threads do such work, of all pools.
 static REGIONS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Whether this thread does the work of a region.
     static IS_AT_WORK: Cell<bool> = const { Cell::new(false) };
+    /// Whether it waits for some.
+    static IS_WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Work that threads stay awake for.
-struct Region {
-    is_over: Arc<AtomicBool>,
-    was_at_work: bool,
-}
+/// The outermost work that a thread does here.
+struct Region;
 
 impl Region {
-    fn enter() -> Self {
-        let is_alone = REGIONS.fetch_add(1, Ordering::Relaxed) == 0;
-        let region = Self {
-            is_over: Arc::default(),
-            was_at_work: IS_AT_WORK.replace(true),
-        };
-        if is_alone && rayon::current_num_threads() > 1 {
-            let is_over = region.is_over.clone();
-            rayon::spawn_broadcast(move |_| stay_awake(&is_over));
+    /// None inside another one.
+    fn enter() -> Option<Self> {
+        if IS_AT_WORK.replace(true) {
+            return None;
         }
-        region
+        REGIONS.fetch_add(1, Ordering::Relaxed);
+        Some(Self)
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        IS_AT_WORK.set(self.was_at_work);
+        IS_AT_WORK.set(false);
         REGIONS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Takes what other threads have to do until the region is over, there is another one, or there was nothing for a while.
-fn stay_awake(is_over: &AtomicBool) {
-    const WHILE: Duration = Duration::from_micros(200);
-    let mut since = Instant::now();
-    while !is_over.load(Ordering::Relaxed)
-        && !IS_AT_WORK.get()
-        && REGIONS.load(Ordering::Relaxed) == 1
-        && since.elapsed() < WHILE
-    {
+/// After a kernel that took microseconds, where more will follow: the other threads wait for them awake.
+pub(crate) fn keep_others_awake() {
+    if IS_AT_WORK.get() && REGIONS.load(Ordering::Relaxed) == 1 {
+        for _ in 1..rayon::current_num_threads() {
+            rayon::spawn(wait_awake);
+        }
+    }
+}
+
+/// Takes one piece of what other threads have to do, if it comes soon.
+///
+/// One alone: whoever ran into this while it waited for something else has to look whether that is there.
+fn wait_awake() {
+    const SOON: Duration = Duration::from_micros(100);
+    if IS_AT_WORK.get() || IS_WAITING.replace(true) {
+        return;
+    }
+    let since = Instant::now();
+    while REGIONS.load(Ordering::Relaxed) == 1 && since.elapsed() < SOON {
         match rayon::yield_now() {
-            Some(Yield::Executed) => since = Instant::now(),
+            Some(Yield::Executed) => break,
             Some(Yield::Idle) | None => std::thread::yield_now(),
         }
     }
+    IS_WAITING.set(false);
 }
 
 /// Values below which one thread is faster than the waking of another.

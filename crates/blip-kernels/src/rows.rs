@@ -14,13 +14,19 @@ pub(crate) struct Line<T>(pub(crate) [T; 16]);
 
 /// Lines of a panel: of a weight.
 ///
-/// A decoder reads all weights at every step, and what fetches them ahead stops at the end of a page. So they are in large
-/// pages, where the system has them and a weight fills one.
+/// A decoder reads all weights at every step, and what fetches them ahead stops at the end of a page. So a weight that fills
+/// large pages lies in some, where the system has them.
 pub(crate) struct Lines<T>(Memory<T>);
 
 enum Memory<T> {
     Small(Vec<Line<T>>),
-    Large(MmapMut, PhantomData<T>),
+    Large {
+        map: MmapMut,
+        /// Where the first large page begins.
+        from: usize,
+        count: usize,
+        of: PhantomData<T>,
+    },
 }
 
 /// What a line may be of.
@@ -44,16 +50,21 @@ impl<T: Word> Lines<T> {
     /// Zeros.
     pub(crate) fn new(count: usize) -> Self {
         const { assert!(size_of::<Line<T>>() == 64) };
-        let memory = match 64 * count {
+        let map = match 64 * count {
             ..LARGE => None,
             // Without it the same is in small pages.
-            bytes => MmapMut::map_anon(bytes).ok(),
+            bytes => MmapMut::map_anon(bytes + LARGE).ok(),
         };
-        Self(match memory {
-            Some(memory) => {
+        Self(match map {
+            Some(map) => {
                 #[cfg(target_os = "linux")]
-                let _ = memory.advise(memmap2::Advice::HugePage);
-                Memory::Large(memory, PhantomData)
+                let _ = map.advise(memmap2::Advice::HugePage);
+                Memory::Large {
+                    from: map.as_ptr().align_offset(LARGE),
+                    map,
+                    count,
+                    of: PhantomData,
+                }
             }
             None => Memory::Small(vec![Line::default(); count]),
         })
@@ -66,10 +77,11 @@ impl<T: Word> Deref for Lines<T> {
     fn deref(&self) -> &[Line<T>] {
         match &self.0 {
             Memory::Small(lines) => lines,
-            // SAFETY: whole lines, of values that any bytes are, at the beginning of a page; borrowed as the map is.
-            Memory::Large(memory, _) => unsafe {
-                std::slice::from_raw_parts(memory.as_ptr().cast(), memory.len() / 64)
-            },
+            Memory::Large { map, from, count, .. } => {
+                let bytes = &map[*from..from + 64 * count];
+                // SAFETY: so many whole lines, of values that any bytes are, at the beginning of a page; borrowed as the map is.
+                unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), *count) }
+            }
         }
     }
 }
@@ -78,10 +90,11 @@ impl<T: Word> DerefMut for Lines<T> {
     fn deref_mut(&mut self) -> &mut [Line<T>] {
         match &mut self.0 {
             Memory::Small(lines) => lines,
-            // SAFETY: as above.
-            Memory::Large(memory, _) => unsafe {
-                std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), memory.len() / 64)
-            },
+            Memory::Large { map, from, count, .. } => {
+                let bytes = &mut map[*from..*from + 64 * *count];
+                // SAFETY: as above.
+                unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), *count) }
+            }
         }
     }
 }
@@ -101,13 +114,12 @@ impl<T> fmt::Debug for Lines<T> {
 }
 
 /// Lines that the instructions for tiles take at once.
-#[cfg(target_arch = "x86_64")]
 pub(crate) const TILE: usize = 16;
 
 /// How many lines a half of a panel has that holds `count` rows, `each` of them side by side: whole tiles, for instructions
 /// that know no others, of which the last holds zeros where there are no rows.
 pub(crate) fn lines_of(count: usize, each: usize) -> usize {
-    count.div_ceil(each).next_multiple_of(16)
+    count.div_ceil(each).next_multiple_of(TILE)
 }
 
 /// Inputs as they meet panels: in groups of four bytes, each of four values or of two in bf16.

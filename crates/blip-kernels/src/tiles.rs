@@ -27,14 +27,14 @@ pub(crate) trait Element: Copy {
     /// Of weights: a group of a column.
     type Group;
     /// Of products.
-    type Sum: Copy;
+    type Sum: Copy + Default;
 
     /// Multiplies.
     ///
     /// # Safety
     ///
-    /// Tiles may be used, and the work's pointers are to as much as it says.
-    unsafe fn multiply(work: &mut Work);
+    /// Tiles may be used, the work has a step and a block at least, and its pointers are to as much as it says.
+    unsafe fn multiply(work: &Work);
 }
 
 /// Unsigned bytes times signed ones.
@@ -54,7 +54,8 @@ impl Tiles {
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vnni")
                 && is_x86_feature_detected!("avx512bf16");
-            (widened && has_tiles() && may_use_tiles()).then_some(Self(()))
+            let is_64_bit = cfg!(target_pointer_width = "64");
+            (is_64_bit && widened && has_tiles() && may_use_tiles()).then_some(Self(()))
         })
     }
 
@@ -64,7 +65,7 @@ impl Tiles {
         Layout::Blocks(2 * count.div_ceil(2 * blocks).max(1))
     }
 
-    /// The products of rows and a panel, which are written to sums, or added to them.
+    /// The products of rows and a panel.
     ///
     /// # Shapes
     ///
@@ -79,7 +80,6 @@ impl Tiles {
         rows: &Rows,
         panel: [&[Line<E::Group>]; 2],
         sums: &mut [[E::Sum; WIDTH]],
-        add: bool,
     ) {
         // What the instructions read and write, in bytes.
         const { assert!(size_of::<Line<E::Group>>() == 64 && size_of::<E::Sum>() == 4) };
@@ -96,12 +96,12 @@ impl Tiles {
                 && sums.len() == blocks * block,
             "a panel or sums of another size"
         );
-        if blocks == 0 {
-            return;
+        if blocks == 0 || lines == 0 {
+            return sums.as_flattened_mut().fill(E::Sum::default());
         }
         for from in (0..lines).step_by(DEPTH) {
             let steps = (lines - from).min(DEPTH) / TILE;
-            let mut work = Work {
+            let work = Work {
                 config: Config::new(tile),
                 // SAFETY: within the rows' first block, and within the halves.
                 inputs: unsafe { rows.lines().as_ptr().add(from / TILE * block) }.cast(),
@@ -111,10 +111,10 @@ impl Tiles {
                 blocks,
                 tile: tile * 64,
                 sums: sums.as_mut_ptr().cast(),
-                add: usize::from(add || from > 0),
+                add: usize::from(from > 0),
             };
-            // SAFETY: `self` is proof that tiles may be used; the sizes are as asserted above.
-            unsafe { E::multiply(&mut work) };
+            // SAFETY: `self` is proof that tiles may be used; the sizes are as asserted above, and none of them is zero.
+            unsafe { E::multiply(&work) };
         }
     }
 }
@@ -170,7 +170,7 @@ macro_rules! element {
             type Group = $group;
             type Sum = $sum;
 
-            unsafe fn multiply(work: &mut Work) {
+            unsafe fn multiply(work: &Work) {
                 // SAFETY: the caller's word. What is read: `blocks` times `steps` times two tiles of inputs, `skip` apart,
                 // and `steps` tiles of each half. What is written: `blocks` times two tiles' rows of sums.
                 unsafe {
@@ -220,7 +220,7 @@ macro_rules! element {
                         "dec {blocks}",
                         "jnz 2b",
                         "tilerelease",
-                        work = in(reg) work,
+                        work = in(reg) std::ptr::from_ref(work),
                         inputs = inout(reg) work.inputs => _,
                         sums = inout(reg) work.sums => _,
                         blocks = inout(reg) work.blocks => _,

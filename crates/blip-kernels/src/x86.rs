@@ -8,7 +8,7 @@
 //!         dpbf16      the same                                         AVX-512
 //! ```
 //!
-//! Each type here is proof that the processor has the instructions: it comes from `detect` alone.
+//! Each type here is proof that the processor has the instructions: it comes from asking it alone.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -154,7 +154,7 @@ impl Bytes {
     /// - sums: `[rows][32]`, for blocks those of rows that fill the last one too
     pub(crate) fn multiply(self, rows: &Rows, panel: [&[Line<[i8; 4]>]; 2], sums: &mut [[i32; WIDTH]]) {
         if let Self::Tiles(tiles) = self {
-            return tiles.multiply::<Quads>(rows, panel, sums, false);
+            return tiles.multiply::<Quads>(rows, panel, sums);
         }
         let panel = panel.map(|half| &half[..rows.width()]);
         let Layout::Strips(most) = rows.layout() else {
@@ -362,7 +362,7 @@ impl DotBf16 {
             let Self::Tiles(tiles) = self else {
                 unreachable!("vectors take strips");
             };
-            return tiles.multiply::<Pairs>(rows, panel, sums, false);
+            return tiles.multiply::<Pairs>(rows, panel, sums);
         };
         let panel = panel.map(|half| &half[..rows.width()]);
         for (inputs, sums) in rows.strips().zip(sums.chunks_mut(most)) {
@@ -483,10 +483,7 @@ mod tests {
             }
         }
         let mut sums = vec![[0; WIDTH]; inputs.len().next_multiple_of(32)];
-        let filled = match rows.layout() {
-            Layout::Strips(_) => inputs.len(),
-            Layout::Blocks(block) => inputs.len().next_multiple_of(block),
-        };
+        let filled = rows.filled();
         bytes.multiply(&rows, [lower, upper], &mut sums[..filled]);
         assert!(
             sums[filled..].as_flattened().iter().all(|sum| *sum == 0),

@@ -249,7 +249,10 @@ fn heads_of(primitive: &Primitive) -> Heads<'_> {
     ];
     let (from, strides) = (layout.start_offset(), [strides[0], strides[1], strides[2]]);
     match primitive.dtype() {
-        DType::BF16 => Heads::in_bf16(&primitive.storage::<bf16>()[from..], shape, strides),
+        DType::BF16 => {
+            let bits = primitive.storage::<bf16>()[from..].reinterpret_cast();
+            Heads::in_bf16(bits, shape, strides)
+        }
         _ => Heads::new(&primitive.storage::<f32>()[from..], shape, strides),
     }
 }

@@ -146,7 +146,7 @@ impl Head for Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(feature = "flex")]
+
     #[test]
     fn as_a_head_it_reads_every_token_and_refuses_another_width() {
         let device = Device::flex();

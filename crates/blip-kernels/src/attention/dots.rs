@@ -29,11 +29,12 @@ pub(super) fn many<T: Element>(attention: &Attention<T>, dot: DotBf16, output: &
             pairs: vec![0; head_dim.max(keys).div_ceil(2)],
             words: vec![0; keys.div_ceil(2) * head_dim],
             scaled: vec![0.0; head_dim],
+            zeros: vec![T::ZERO; head_dim],
             key,
             value,
         }
     };
-    let pack = |buffers: &mut Buffers, batch: usize, head: usize| {
+    let pack = |buffers: &mut Buffers<T>, batch: usize, head: usize| {
         let pairs = &mut buffers.pairs[..head_dim.div_ceil(2)];
         for token in 0..keys {
             T::round(dot, attention.key.vector(batch, head, token), pairs);
@@ -43,8 +44,10 @@ pub(super) fn many<T: Element>(attention: &Attention<T>, dot: DotBf16, output: &
         let words = buffers.words.chunks_exact_mut(head_dim);
         for (pair, words) in words.enumerate() {
             let even = attention.value.vector(batch, head, 2 * pair);
-            // Behind the last value comes itself, which meets a power of zero.
-            let odd = attention.value.vector(batch, head, (2 * pair + 1).min(keys - 1));
+            let odd = match 2 * pair + 1 {
+                odd if odd < keys => attention.value.vector(batch, head, odd),
+                _ => &buffers.zeros,
+            };
             T::pair(dot, even, odd, words);
         }
         let pairs = &mut buffers.pairs[..keys.div_ceil(2)];
@@ -54,7 +57,7 @@ pub(super) fn many<T: Element>(attention: &Attention<T>, dot: DotBf16, output: &
             buffers.value.set(column, pairs);
         }
     };
-    let attend = |buffers: &mut Buffers, block: Block, output: &mut [f32]| {
+    let attend = |buffers: &mut Buffers<T>, block: Block, output: &mut [f32]| {
         let count = output.len() / head_dim;
         let half = lines_of(head_dim, 2);
         // Powers are of two: what one of e is.
@@ -97,7 +100,7 @@ pub(super) fn many<T: Element>(attention: &Attention<T>, dot: DotBf16, output: &
 }
 
 /// What a thread needs for a head.
-struct Buffers {
+struct Buffers<T> {
     key: Rows,
     /// Rows of `head_dim`, of all keys.
     value: Rows,
@@ -115,6 +118,8 @@ struct Buffers {
     words: Vec<u32>,
     /// `[head_dim]`
     scaled: Vec<f32>,
+    /// A value that is not there, `[head_dim]`
+    zeros: Vec<T>,
 }
 
 /// Scores to powers of two less than the greatest one's, in bf16, and one over their sums.
@@ -156,7 +161,7 @@ impl SimdOp for Powers<'_> {
     }
 }
 
-/// `2^x` of what is not above zero, within 3e-6 of it; zero from -127 on.
+/// `2^x` of what is not above zero, within 4e-6 of it; zero from -127 on.
 #[inline(always)]
 fn power<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     /// From here on the numbers are whole, and count in their lowest bits.
