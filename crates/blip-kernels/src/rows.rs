@@ -57,10 +57,12 @@ impl<T: Word> Lines<T> {
         };
         Self(match map {
             Some(map) => {
+                let from = map.as_ptr().align_offset(LARGE);
+                // Whole ones alone: what is left would take another.
                 #[cfg(target_os = "linux")]
-                let _ = map.advise(memmap2::Advice::HugePage);
+                let _ = map.advise_range(memmap2::Advice::HugePage, from, 64 * count / LARGE * LARGE);
                 Memory::Large {
-                    from: map.as_ptr().align_offset(LARGE),
+                    from,
                     map,
                     count,
                     of: PhantomData,

@@ -9,6 +9,7 @@ use crate::x86::DotBf16;
 /// A value of keys and values: `f32`, or the bits of bf16.
 pub(super) trait Element: Copy + Send + Sync + 'static {
     /// Zero.
+    #[cfg(target_arch = "x86_64")]
     const ZERO: Self;
 
     /// Its value.
@@ -27,6 +28,7 @@ pub(super) trait Element: Copy + Send + Sync + 'static {
 }
 
 impl Element for f32 {
+    #[cfg(target_arch = "x86_64")]
     const ZERO: Self = 0.0;
 
     #[inline(always)]
@@ -52,6 +54,7 @@ impl Element for f32 {
 }
 
 impl Element for u16 {
+    #[cfg(target_arch = "x86_64")]
     const ZERO: Self = 0;
 
     #[inline(always)]
