@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memmap2::MmapMut;
 
@@ -14,19 +15,60 @@ pub(crate) struct Line<T>(pub(crate) [T; 16]);
 
 /// Lines of a panel: of a weight.
 ///
-/// A decoder reads all weights at every step, and what fetches them ahead stops at the end of a page. So a weight that fills
-/// large pages lies in some, where the system has them.
+/// A decoder reads all weights at every step, and what fetches them ahead stops at the end of a page. So weights lie in large
+/// pages, one behind the other, where the system has them.
 pub(crate) struct Lines<T>(Memory<T>);
 
 enum Memory<T> {
     Small(Vec<Line<T>>),
     Large {
-        map: MmapMut,
-        /// Where the first large page begins.
-        from: usize,
+        first: NonNull<Line<T>>,
         count: usize,
-        of: PhantomData<T>,
+        /// Where they are.
+        _chunk: Arc<Chunk>,
     },
+}
+
+// SAFETY: lines are nobody else's, as those of a vector are.
+unsafe impl<T: Send> Send for Memory<T> {}
+// SAFETY: as those of a vector are.
+unsafe impl<T: Sync> Sync for Memory<T> {}
+
+/// Memory for several weights; what is taken of it is given back with all of it.
+struct Chunk {
+    map: MmapMut,
+    /// Where the first large page begins.
+    from: usize,
+}
+
+/// The chunk that has room, as long as somebody has some of it, and how much of it is taken.
+static CHUNK: Mutex<(Weak<Chunk>, usize)> = Mutex::new((Weak::new(), 0));
+
+impl Chunk {
+    const SIZE: usize = 32 * LARGE;
+
+    /// Room for so many bytes, in large pages where the system has them. Pages that nobody writes are not there.
+    fn new(bytes: usize) -> Option<Self> {
+        let size = bytes.next_multiple_of(LARGE);
+        let map = MmapMut::map_anon(size + LARGE).ok()?;
+        let from = map.as_ptr().align_offset(LARGE);
+        #[cfg(target_os = "linux")]
+        let _ = map.advise_range(memmap2::Advice::HugePage, from, size);
+        Some(Self { map, from })
+    }
+
+    /// So many zeros that nobody else has, from the beginning of a line on.
+    fn take(bytes: usize) -> Option<(Arc<Self>, NonNull<u8>)> {
+        let mut current = CHUNK.lock().unwrap_or_else(PoisonError::into_inner);
+        let (chunk, taken) = match current.0.upgrade() {
+            Some(chunk) if current.1 + bytes <= Self::SIZE => (chunk, current.1),
+            _ => (Arc::new(Self::new(bytes.max(Self::SIZE))?), 0),
+        };
+        // SAFETY: within the map, of which the rest of the chunk's pages follow the first.
+        let first = unsafe { chunk.map.as_ptr().cast_mut().add(chunk.from + taken) };
+        *current = (Arc::downgrade(&chunk), (taken + bytes).next_multiple_of(64));
+        Some((chunk, NonNull::new(first)?))
+    }
 }
 
 /// What a line may be of.
@@ -46,28 +88,23 @@ unsafe impl Word for [i8; 4] {}
 /// Bytes of a large page.
 const LARGE: usize = 2 << 20;
 
+/// Weights of fewer bytes are no matter.
+const SMALL: usize = 64 << 10;
+
 impl<T: Word> Lines<T> {
     /// Zeros.
     pub(crate) fn new(count: usize) -> Self {
         const { assert!(size_of::<Line<T>>() == 64) };
-        let map = match 64 * count {
-            ..LARGE => None,
-            // Without it the same is in small pages.
-            bytes => MmapMut::map_anon(bytes + LARGE).ok(),
+        let taken = match 64 * count {
+            ..SMALL => None,
+            bytes => Chunk::take(bytes),
         };
-        Self(match map {
-            Some(map) => {
-                let from = map.as_ptr().align_offset(LARGE);
-                // Whole ones alone: what is left would take another.
-                #[cfg(target_os = "linux")]
-                let _ = map.advise_range(memmap2::Advice::HugePage, from, 64 * count / LARGE * LARGE);
-                Memory::Large {
-                    from,
-                    map,
-                    count,
-                    of: PhantomData,
-                }
-            }
+        Self(match taken {
+            Some((chunk, first)) => Memory::Large {
+                first: first.cast(),
+                count,
+                _chunk: chunk,
+            },
             None => Memory::Small(vec![Line::default(); count]),
         })
     }
@@ -79,11 +116,10 @@ impl<T: Word> Deref for Lines<T> {
     fn deref(&self) -> &[Line<T>] {
         match &self.0 {
             Memory::Small(lines) => lines,
-            Memory::Large { map, from, count, .. } => {
-                let bytes = &map[*from..from + 64 * count];
-                // SAFETY: so many whole lines, of values that any bytes are, at the beginning of a page; borrowed as the map is.
-                unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), *count) }
-            }
+            // SAFETY: so many whole lines, of values that any bytes are; nobody else has them, and the chunk is held.
+            Memory::Large { first, count, .. } => unsafe {
+                std::slice::from_raw_parts(first.as_ptr(), *count)
+            },
         }
     }
 }
@@ -92,11 +128,10 @@ impl<T: Word> DerefMut for Lines<T> {
     fn deref_mut(&mut self) -> &mut [Line<T>] {
         match &mut self.0 {
             Memory::Small(lines) => lines,
-            Memory::Large { map, from, count, .. } => {
-                let bytes = &mut map[*from..*from + 64 * *count];
-                // SAFETY: as above.
-                unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), *count) }
-            }
+            // SAFETY: as above.
+            Memory::Large { first, count, .. } => unsafe {
+                std::slice::from_raw_parts_mut(first.as_ptr(), *count)
+            },
         }
     }
 }
@@ -247,7 +282,7 @@ mod tests {
 
     #[test]
     fn lines_are_zeros_that_are_written_and_copied() {
-        for count in [0, 3, LARGE / 64 + 5] {
+        for count in [0, 3, SMALL / 64 + 5, Chunk::SIZE / 64 - 7, Chunk::SIZE / 64 + 3] {
             let mut lines = Lines::<i32>::new(count);
             assert_eq!(lines.len(), count);
             assert!(lines.iter().all(|line| *line == Line([0; 16])));
@@ -260,5 +295,29 @@ mod tests {
             assert_eq!(copy.last().map(|line| line.0[15]), want);
             assert_eq!(copy.first().map(|line| line.0[0]), want.map(|_| 0));
         }
+    }
+
+    /// Many, taken and given back by several threads: each holds what it was given.
+    #[test]
+    fn lines_are_nobody_elses() {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    let mut held = Vec::new();
+                    for round in 0..60 {
+                        let mut lines = Lines::<i32>::new(SMALL / 64 + 997 * (round % 7));
+                        assert!(lines.iter().all(|line| *line == Line([0; 16])));
+                        lines.fill(Line([100 * thread + round as i32; 16]));
+                        held.push((100 * thread + round as i32, lines));
+                        if round % 3 == 2 {
+                            held.remove(0);
+                        }
+                    }
+                    for (value, lines) in held {
+                        assert!(lines.iter().all(|line| *line == Line([value; 16])));
+                    }
+                });
+            }
+        });
     }
 }
