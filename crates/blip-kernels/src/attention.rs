@@ -12,6 +12,8 @@
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod element;
+#[cfg(test)]
+mod formula;
 
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
@@ -152,20 +154,12 @@ pub fn attention(
     output: &mut [f32],
 ) {
     match (query.0, key.0, value.0) {
-        (Kept::F32(query), Kept::F32(key), Kept::F32(value)) => Attention {
-            query,
-            key,
-            value,
-            hidden,
+        (Kept::F32(query), Kept::F32(key), Kept::F32(value)) => {
+            Attention::new(query, [key, value], hidden).attend(precision, output);
         }
-        .attend(precision, output),
-        (Kept::F32(query), Kept::Bf16(key), Kept::Bf16(value)) => Attention {
-            query,
-            key,
-            value,
-            hidden,
+        (Kept::F32(query), Kept::Bf16(key), Kept::Bf16(value)) => {
+            Attention::new(query, [key, value], hidden).attend(precision, output);
         }
-        .attend(precision, output),
         _ => panic!("queries in bf16, or one of keys and values"),
     }
 }
@@ -186,7 +180,16 @@ struct Block {
     first: usize,
 }
 
-impl<T: Element> Attention<'_, T> {
+impl<'a, T: Element> Attention<'a, T> {
+    fn new(query: View<'a, f32>, [key, value]: [View<'a, T>; 2], hidden: Hidden<'a>) -> Self {
+        Self {
+            query,
+            key,
+            value,
+            hidden,
+        }
+    }
+
     fn attend(&self, precision: Precision, output: &mut [f32]) {
         let [batch, heads, queries, head_dim] = self.query.shape;
         let keys = self.key.shape[2];
@@ -649,52 +652,11 @@ fn dot<I: Isa, T: Element>(isa: I, a: &[f32], b: &[T]) -> f32 {
     ops.sum(ops.add(sums[0], sums[1])) + rest.map(|(a, b)| a * b.to_f32()).sum::<f32>()
 }
 
-/// The formula in f64, `[batch, queries, heads, head_dim]`.
-#[cfg(test)]
-fn exact(query: Heads, key: Heads, value: Heads, hidden: Hidden) -> Vec<f64> {
-    let [query, key, value] = [query, key, value].map(|heads| match heads.0 {
-        Kept::F32(view) => view,
-        Kept::Bf16(_) => unreachable!("no test asks for it"),
-    });
-    let [batch, heads, queries, head_dim] = query.shape;
-    let keys = key.shape[2];
-    let mut output = Vec::new();
-    for b in 0..batch {
-        for q in 0..queries {
-            for h in 0..heads {
-                let sees = |k: usize| {
-                    !hidden.keys.is_some_and(|hidden| hidden[b * keys + k])
-                        && (!hidden.causal || k + queries <= q + keys)
-                };
-                let scores: Vec<f64> = (0..keys)
-                    .map(|k| {
-                        let terms = query.vector(b, h, q).iter().zip(key.vector(b, h, k));
-                        let dot: f64 = terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                        if sees(k) {
-                            dot / (head_dim as f64).sqrt()
-                        } else {
-                            f64::NEG_INFINITY
-                        }
-                    })
-                    .collect();
-                let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
-                output.extend((0..head_dim).map(|d| {
-                    let terms = scores.iter().enumerate();
-                    terms
-                        .map(|(k, score)| (score - most).exp() / sum * f64::from(value.vector(b, h, k)[d]))
-                        .sum::<f64>()
-                }));
-            }
-        }
-    }
-    output
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::formula::{Sizes, exact};
     use super::*;
     use crate::packed::bf16;
     use crate::sample::values;
@@ -718,33 +680,24 @@ mod tests {
             masked in any::<bool>(),
             seed in any::<u32>(),
         ) {
-            let keys = queries + more;
-            // Queries, keys and values side by side, as one product gives them.
-            let row = 3 * heads * head_dim;
-            let fused = values(batch * keys * row, seed);
-            let view = |part: usize, tokens: usize| {
-                let strides = [keys * row, head_dim, row];
-                Heads::new(&fused[part * heads * head_dim..], [batch, heads, tokens, head_dim], strides)
-            };
-            let (query, key, value) = (view(0, queries), view(1, keys), view(2, keys));
-            // Every query sees the first key.
-            let mask: Vec<bool> = (0..batch * keys).map(|at| at % keys % 3 == 1).collect();
+            let sizes = Sizes { batch, heads, queries, keys: queries + more, head_dim };
+            let fused = values(batch * sizes.keys * sizes.row(), seed);
+            let parts = sizes.parts(&fused);
+            let mask = sizes.mask();
             let hidden = Hidden { keys: masked.then_some(mask.as_slice()), causal };
-            let mut got = vec![f32::NAN; batch * queries * heads * head_dim];
+            let mut got = sizes.output();
+            let [query, key, value] = parts.map(|part| Heads(Kept::F32(part)));
             attention(query, key, value, hidden, Precision::F32, &mut got);
             let (kept, widened) = kept_in_bf16(&fused);
             for precision in [Precision::F32, Precision::Bf16] {
-                let mut outputs = [vec![f32::NAN; got.len()], vec![f32::NAN; got.len()]];
-                let strides = [keys * row, head_dim, row];
-                let shape = [batch, heads, keys, head_dim];
-                let [of_key, of_value] = [1, 2].map(|part| part * heads * head_dim);
-                let [key, value] = [of_key, of_value].map(|from| Heads::in_bf16(&kept[from..], shape, strides));
+                let mut outputs = [sizes.output(), sizes.output()];
+                let [_, key, value] = sizes.parts(&kept).map(|part| Heads(Kept::Bf16(part)));
                 attention(query, key, value, hidden, precision, &mut outputs[0]);
-                let [key, value] = [of_key, of_value].map(|from| Heads::new(&widened[from..], shape, strides));
+                let [_, key, value] = sizes.parts(&widened).map(|part| Heads(Kept::F32(part)));
                 attention(query, key, value, hidden, precision, &mut outputs[1]);
                 prop_assert_eq!(&outputs[0], &outputs[1], "{:?}", precision);
             }
-            for (got, want) in got.iter().zip(exact(query, key, value, hidden)) {
+            for (got, want) in got.iter().zip(exact(parts, hidden)) {
                 prop_assert!((f64::from(*got) - want).abs() < 1e-5, "{got} {want}");
             }
         }

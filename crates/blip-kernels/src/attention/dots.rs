@@ -196,7 +196,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::attention::{Heads, Hidden, Kept, View, exact};
+    use crate::attention::formula::{Sizes, exact};
+    use crate::attention::{Hidden, View};
     use crate::packed::nearest;
     use crate::sample::values;
 
@@ -213,36 +214,26 @@ mod tests {
             masked in any::<bool>(),
             seed in any::<u32>(),
         ) {
-            let keys = queries + more;
-            let row = 3 * heads * head_dim;
-            let fused: Vec<f32> = values(batch * keys * row, seed).iter().map(|value| 3.0 * value).collect();
+            let sizes = Sizes { batch, heads, queries, keys: queries + more, head_dim };
+            let fused = values(batch * sizes.keys * sizes.row(), seed);
+            let fused: Vec<f32> = fused.iter().map(|value| 3.0 * value).collect();
             // What is multiplied, in bf16: queries are so after they are scaled.
             let scale = std::f32::consts::LOG2_E / (head_dim as f32).sqrt();
             let held: Vec<f32> = fused
                 .iter()
                 .enumerate()
-                .map(|(index, value)| match index % row < heads * head_dim {
+                .map(|(index, value)| match index % sizes.row() < heads * head_dim {
                     true => nearest(value * scale) / scale,
                     false => nearest(*value),
                 })
                 .collect();
-            fn parts(fused: &[f32], [batch, heads, queries, keys, head_dim]: [usize; 5]) -> [View<'_, f32>; 3] {
-                let row = 3 * heads * head_dim;
-                let strides = [keys * row, head_dim, row];
-                [(0, queries), (1, keys), (2, keys)].map(|(part, tokens)| {
-                    View::new(&fused[part * heads * head_dim..], [batch, heads, tokens, head_dim], strides)
-                })
-            }
-            let sizes = [batch, heads, queries, keys, head_dim];
-            // Every query sees the first key.
-            let mask: Vec<bool> = (0..batch * keys).map(|at| at % keys % 3 == 1).collect();
+            let mask = sizes.mask();
             let hidden = Hidden { keys: masked.then_some(mask.as_slice()), causal };
-            let [query, key, value] = parts(&held, sizes);
-            let want = exact(Heads(Kept::F32(query)), Heads(Kept::F32(key)), Heads(Kept::F32(value)), hidden);
-            let [query, key, value] = parts(&fused, sizes);
+            let want = exact(sizes.parts(&held), hidden);
+            let [query, key, value] = sizes.parts(&fused);
             for dot in DotBf16::all() {
-                let mut got = vec![f32::NAN; batch * queries * heads * head_dim];
-                many(&Attention { query, key, value, hidden }, dot, &mut got);
+                let mut got = sizes.output();
+                many(&Attention::new(query, [key, value], hidden), dot, &mut got);
                 for (got, want) in got.iter().zip(&want) {
                     // A power loses half of 2^-8 of itself, and what is weighed is at most three.
                     prop_assert!((f64::from(*got) - want).abs() < 3.0 / 256.0, "{dot:?} {got} {want}");
@@ -287,16 +278,7 @@ mod tests {
                     keys: Some(mask),
                     causal: false,
                 };
-                many(
-                    &Attention {
-                        query,
-                        key,
-                        value: key,
-                        hidden,
-                    },
-                    dot,
-                    &mut output,
-                );
+                many(&Attention::new(query, [key, key], hidden), dot, &mut output);
                 output
             };
             for (row, output) in attend(&[false; 40]).chunks(8).enumerate() {
