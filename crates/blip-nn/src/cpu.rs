@@ -19,9 +19,9 @@ pub(crate) fn applies(device: &Device) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
 }
 
-/// The tensor as the kernels read it.
-fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<Primitive> {
-    if !applies(&tensor.device()) || tensor.dtype() != DType::F32 {
+/// The tensor as the kernels read it, if it holds one of these types.
+fn primitive<const D: usize>(tensor: &Tensor<D>, types: &[DType]) -> Option<Primitive> {
+    if !applies(&tensor.device()) || !types.contains(&tensor.dtype()) {
         return None;
     }
     tensor.clone().try_into_primitive::<Flex>().ok()
@@ -29,7 +29,7 @@ fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<Primitive> {
 
 /// The same with values in their order.
 fn contiguous<const D: usize>(tensor: &Tensor<D>) -> Option<Primitive> {
-    let primitive = primitive(tensor)?;
+    let primitive = primitive(tensor, &[DType::F32])?;
     match primitive.as_slice::<f32>() {
         Some(_) => Some(primitive),
         None => Some(primitive.to_contiguous()),
@@ -228,10 +228,7 @@ pub(crate) fn keys_and_values_in_bf16(fused: &Tensor<3>, heads: usize) -> Option
 
 /// A tensor of f32 or bf16 whose last axis is contiguous and which goes forward along the others.
 fn strided(tensor: &Tensor<4>) -> Option<Primitive> {
-    if !applies(&tensor.device()) || !matches!(tensor.dtype(), DType::F32 | DType::BF16) {
-        return None;
-    }
-    let primitive = tensor.clone().try_into_primitive::<Flex>().ok()?;
+    let primitive = primitive(tensor, &[DType::F32, DType::BF16])?;
     let strides = primitive.layout().strides();
     let readable = strides[3] == 1 && strides.iter().all(|&stride| stride >= 0);
     Some(if readable {
